@@ -1,0 +1,69 @@
+# run: the demo on http://127.0.0.1:8000     test check format bench: for developers
+# lock: renew requirements-dev.lock          clean: remove what this file made
+# Settings: make run PORT=8001 APP=examples.demo:app; make test ARGS='-k cursor';
+# VENV and PYTHON may also come from the environment.
+
+VENV ?= .venv
+PYTHON ?= python3
+HOST = 127.0.0.1
+PORT = 8000
+APP = examples.demo:app
+ARGS =
+
+BIN = $(VENV)/bin
+RUNTIME = $(VENV)/.runtime-installed
+DEV = $(VENV)/.dev-installed
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Usage: $(APT) PACKAGE...
+APT = apt() { \
+	command -v apt-get >/dev/null || { echo "please install: $$*" >&2; return 1; }; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -qq && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$$@"; \
+	}; apt
+
+.PHONY: run test check format bench clean lock curl
+
+run: $(RUNTIME)
+	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
+
+test: $(DEV) | curl
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(DEV)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# The newest of everything, whatever the old lock says (--upgrade).
+lock: $(DEV)
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-emit-index-url \
+		--group dev --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find progress tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# To run the server needs no more than the package itself; the lock says which versions.
+$(RUNTIME): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(APT) python3 python3-venv; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or \
+		sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint requirements-dev.lock --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(PIP) install --requirement requirements-dev.lock
+	@touch $@
+
+# The README drives the server with curl, and so do tests.
+curl:
+	@command -v curl >/dev/null || { $(APT) curl; }

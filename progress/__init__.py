@@ -1,0 +1,28 @@
+"""Show people how far their long work has got, live."""
+
+from importlib.metadata import version
+
+from .core.operation import Snapshot
+from .errors import Cancelled, Failure, Forbidden, ProgressError, Unauthorized
+from .runner.reporter import Reporter, Step, track
+from .settings import Limits, Retention, Settings, Timing
+from .web.app import Progress
+
+__all__ = [
+    "Cancelled",
+    "Failure",
+    "Forbidden",
+    "Limits",
+    "Progress",
+    "ProgressError",
+    "Reporter",
+    "Retention",
+    "Settings",
+    "Snapshot",
+    "Step",
+    "Timing",
+    "Unauthorized",
+    "track",
+]
+
+__version__ = version("progress-server")

@@ -1,0 +1,5 @@
+"""`python -m progress`."""
+
+from .cli import main
+
+main(prog_name="progress")

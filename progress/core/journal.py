@@ -1,0 +1,276 @@
+"""One operation's present and its recent past, and what a reader that is behind gets of them.
+
+A reader has no queue: it has a position, and `catch_up` is what lies between that and now. A
+reconnect, a late joiner, a long poll and a slow consumer are this same code. It never knows who
+the reader is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Set
+from heapq import merge
+from typing import NamedTuple
+
+from .cursor import ZERO, Cursor
+from .event import LOSSLESS, Event
+from .frames import Frame, Gap, GapReason, Missed, SnapshotNotice
+from .operation import Snapshot, fold
+
+__all__ = ["CatchUp", "Journal", "Losses", "Reader", "catch_up"]
+
+
+class _Trimmed:
+    """How many events of one type are gone, and the cursors of the first and last of them."""
+
+    __slots__ = ("count", "first", "last")
+
+    def __init__(self) -> None:
+        self.count = self.first = self.last = 0
+
+    def add(self, n: int) -> None:
+        self.count += 1
+        self.first = self.first or n
+        self.last = n
+
+    def after(self, n: int) -> int:
+        """At most so many of them stood after `n`."""
+        if n < self.first:
+            return self.count
+        return min(self.count - 1, max(self.last - n, 0))
+
+
+class Losses:
+    """How often a bus trimmed or evicted, so that no reader is told of a loss twice, or never."""
+
+    __slots__ = ("_evicted_at", "_evicted_through", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._evicted_at = 0
+        self._evicted_through = 0
+
+    def evicted(self, journal: Journal) -> None:
+        """Note that an operation is gone."""
+        self.count += 1
+        self._evicted_at = self.count
+        self._evicted_through = max(self._evicted_through, journal.newest)
+
+    def evicted_since(self, floor: int, told: int) -> bool:
+        """Whether one with events after `floor` has gone since there were `told` losses."""
+        return self._evicted_at > told and self._evicted_through > floor
+
+
+class Journal:
+    """One operation's snapshot and its last lossless events, up to a bound.
+
+    Progress is not logged: the snapshot has it. The newest event is never trimmed, so the
+    terminal one stays as long as the journal does.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_max_bytes",
+        "_max_events",
+        "_trimmed",
+        "born",
+        "bytes",
+        "frames",
+        "loss",
+        "payload",
+        "snapshot",
+    )
+
+    def __init__(self, snapshot: Snapshot, max_events: int, max_bytes: int) -> None:
+        self.snapshot = snapshot
+        self.frames: deque[Frame] = deque()
+        self.bytes = 0
+        """Of the retained events."""
+        self.payload = len(bytes(snapshot.params))
+        """Bytes of the parameters and the result."""
+        self.born = 0
+        """The n of its first event."""
+        self.loss = 0
+        """The bus's count of losses when this journal last trimmed; 0: never."""
+        self._trimmed: dict[str, _Trimmed] = {}
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+
+    @property
+    def newest(self) -> int:
+        """The n of its newest event."""
+        return self.snapshot.cursor.n
+
+    def notice(self) -> SnapshotNotice:
+        """The snapshot as a message."""
+        return SnapshotNotice(operation=self.snapshot.id, snapshot=self.snapshot)
+
+    def append(self, event: Event) -> Frame:
+        """Fold one more event in and keep it if it is lossless.
+
+        Raises:
+            ReportError: the state table does not allow it; nothing has changed then.
+        """
+        frame = Frame(event)
+        size = len(frame.sse) if frame.type in LOSSLESS else 0
+        self.snapshot = fold(self.snapshot, event)
+        self.born = self.born or frame.n
+        if size:
+            self.frames.append(frame)
+            self.bytes += size
+        if self.snapshot.result is not None:
+            self.payload += len(bytes(self.snapshot.result))
+        return frame
+
+    def trim(self, losses: Losses) -> None:
+        """Drop the oldest events over the bound, and note that it happened."""
+        trimmed = False
+        frames = self.frames
+        while len(frames) > 1 and (len(frames) > self._max_events or self.bytes > self._max_bytes):
+            frame = frames.popleft()
+            self.bytes -= len(frame.sse)
+            self._trimmed.setdefault(frame.type, _Trimmed()).add(frame.n)
+            trimmed = True
+        if trimmed:
+            losses.count += 1
+            self.loss = losses.count
+
+    def missed(self, floor: int, types: Set[str]) -> dict[str, int]:
+        """Upper bounds, by type, of what was trimmed after `floor`."""
+        counts = {type: gone.after(floor) for type, gone in self._trimmed.items() if type in types}
+        return {type: count for type, count in counts.items() if count}
+
+    def since(self, floor: int, types: Set[str]) -> list[Frame]:
+        """The retained lossless events of these types after `floor`, ascending."""
+        found = []
+        for frame in reversed(self.frames):
+            if frame.n <= floor:
+                break
+            if frame.type in types:
+                found.append(frame)
+        found.reverse()
+        return found
+
+
+class Reader:
+    """How far somebody has got: everything up to `position` has been written to them.
+
+    Lossless events up to `owed_after` are not owed: a reader that comes without a cursor wants
+    the present, not the past.
+    """
+
+    __slots__ = ("bookmark", "first_id", "foreign", "opening", "owed_after", "position", "told")
+
+    def __init__(self, after: Cursor | None, head: Cursor) -> None:
+        self.position = self.owed_after = 0
+        self.opening = True
+        """It has not had a snapshot yet."""
+        self.bookmark = -1
+        """The n of the last bookmark it got."""
+        self.told = 0
+        """The bus's count of losses when this reader was last told of them."""
+        self.foreign: GapReason | None = None
+        """Why the cursor it came with means nothing here, until it has been told."""
+        self.first_id = after
+        """The id of its first frame, where that has none: a parser by the letter of the WHATWG
+        text starts each connection with an empty last event id."""
+        if after is None:
+            self.owed_after = head.n
+        elif after == ZERO:
+            pass
+        elif after.epoch != head.epoch:
+            self.foreign = "epoch"
+        elif after.n > head.n:
+            self.foreign = "future"
+        else:
+            self.position = after.n
+        if self.foreign is not None:
+            self.first_id = Cursor(head.epoch, 0)
+
+    @classmethod
+    def behind(cls, position: Cursor) -> Reader:
+        """A reader that was live up to here, and is not any more."""
+        reader = cls(position, position)
+        reader.opening = False
+        reader.first_id = None
+        return reader
+
+    @property
+    def floor(self) -> int:
+        """Lossless events after this are owed."""
+        return max(self.position, self.owed_after)
+
+
+class CatchUp(NamedTuple):
+    """What a bus knows that a reader at its position may lack."""
+
+    journals: list[Journal]
+    """Those that match and have something after the position."""
+    types: Set[str]
+    """Of the lossless events it asked for."""
+    expired: bool
+    """An operation that it could have shown was evicted, and it has not been told."""
+    losses: int
+    """The bus's count of losses so far."""
+
+
+def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[tuple[int, Frame]]:
+    """Yield what the reader has not got, ascending by cursor, each with its position after it.
+
+    A gap first, if one has to be told. Then the retained lossless events, and the snapshot of
+    each journal, placed at its newest cursor and just before the event of that cursor: the other
+    way round, a drop between the two would move the reader's id past a snapshot that was never
+    sent. Take it all, or stop and call again: nothing is kept in between but the position.
+    """
+    notice = _gap(reader, lacks)
+    reader.told = lacks.losses
+    reader.foreign = None
+    if notice is not None:
+        yield reader.position, _numbered(notice, reader)
+    runs = [_run(journal, reader.floor, lacks.types) for journal in lacks.journals]
+    for _, _, position, item in merge(*runs):
+        if isinstance(item, Journal):
+            yield position, _numbered(item.notice(), reader)
+        else:
+            reader.first_id = None
+            yield position, item
+
+
+def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
+    if reader.foreign is not None:
+        return Gap(operation=None, reason=reader.foreign, missed=None)
+    if lacks.expired:
+        return Gap(operation=None, reason="expired", missed=None)
+    missed: dict[str, int] = {}
+    operations = []
+    for journal in lacks.journals:
+        if journal.loss > reader.told and (counts := journal.missed(reader.floor, lacks.types)):
+            operations.append(journal.snapshot.id)
+            for type, count in counts.items():
+                missed[type] = missed.get(type, 0) + count
+    if not missed:
+        return None
+    only = operations[0] if len(operations) == 1 else None
+    return Gap(operation=only, reason="trimmed", missed=Missed(**missed))
+
+
+def _run(
+    journal: Journal, floor: int, types: Set[str]
+) -> Iterator[tuple[int, int, int, Journal | Frame]]:
+    """Yield n, rank, the position after it, and the event, or the journal for its snapshot.
+
+    An n belongs to one journal, so n and rank order any two items of any journals.
+    """
+    frames = journal.since(floor, types)
+    newest = journal.newest
+    last = frames.pop() if frames and frames[-1].n == newest else None
+    for frame in frames:
+        yield frame.n, 0, frame.n, frame
+    yield newest, 0, newest if last is None else newest - 1, journal
+    if last is not None:
+        yield newest, 1, newest, last
+
+
+def _numbered(notice: SnapshotNotice | Gap, reader: Reader) -> Frame:
+    id, reader.first_id = reader.first_id, None
+    return Frame(notice, id)

@@ -1,0 +1,126 @@
+"""The state table, the snapshot and the fold: the one place where state is computed.
+
+Every transport shows what `fold` made. It only assigns; numbers are computed by the reporter.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec import UNSET, Raw, Struct
+from msgspec.structs import replace
+
+from progress.errors import ReportError
+
+from .cursor import Cursor
+from .event import (
+    Event,
+    LogEvent,
+    OperationProgress,
+    OutputEvent,
+    Problem,
+    ProgressEvent,
+    State,
+    StateEvent,
+    StepProgress,
+)
+
+__all__ = ["ENDED", "TRANSITIONS", "Snapshot", "fold"]
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED, State.FAILED}),
+    State.RUNNING: frozenset({State.CANCELLING, State.SUCCEEDED, State.FAILED, State.LOST}),
+    State.CANCELLING: frozenset({State.CANCELLED, State.SUCCEEDED, State.FAILED, State.LOST}),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.LOST: frozenset(),
+}
+"""`lost` means that the process that ran it is gone."""
+
+ENDED = frozenset(state for state, next_states in TRANSITIONS.items() if not next_states)
+"""The terminal states: exactly one of them comes, and nothing after it."""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """The fold of an operation's events: its whole present state, as JSON on the wire."""
+
+    id: str
+    """A UUIDv7: ids sort by the time of creation."""
+    kind: str
+    state: State
+    progress: OperationProgress
+    steps: tuple[StepProgress, ...]
+    """In the order in which they were planned or opened."""
+    params: Raw
+    labels: dict[str, str]
+    result: Raw | None
+    error: Problem | None
+    created_at: str
+    started_at: str | None
+    updated_at: str
+    finished_at: str | None
+    cursor: Cursor
+    """Of the newest event folded in."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can come any more."""
+        return self.state in ENDED
+
+
+def fold(snapshot: Snapshot, event: Event) -> Snapshot:
+    """Return the snapshot after one more event.
+
+    Raises:
+        ReportError: a transition that is not in `TRANSITIONS`, or anything after the end.
+    """
+    if snapshot.ended:
+        raise ReportError(f"{snapshot.id} is {snapshot.state}: nothing can come after that")
+    match event:
+        case StateEvent():
+            return _fold_state(snapshot, event)
+        case ProgressEvent():
+            return replace(
+                snapshot,
+                progress=event.progress,
+                steps=_with_step(snapshot.steps, event.step),
+                updated_at=event.time,
+                cursor=event.cursor,
+            )
+        case LogEvent() | OutputEvent():
+            return replace(snapshot, updated_at=event.time, cursor=event.cursor)
+        case _:
+            assert_never(event)
+
+
+def _fold_state(snapshot: Snapshot, event: StateEvent) -> Snapshot:
+    first = snapshot.cursor.n == 0 and event.state is snapshot.state
+    if not first and event.state not in TRANSITIONS[snapshot.state]:
+        raise ReportError(f"{snapshot.id} cannot go from {snapshot.state} to {event.state}")
+    progress = snapshot.progress
+    if event.state is not State.QUEUED and progress.position is not None:
+        progress = replace(progress, position=None)
+    return replace(
+        snapshot,
+        state=event.state,
+        progress=progress,
+        result=snapshot.result if event.result is UNSET else event.result,
+        error=snapshot.error if event.error is UNSET else event.error,
+        started_at=event.time if event.state is State.RUNNING else snapshot.started_at,
+        finished_at=event.time if event.state in ENDED else None,
+        updated_at=event.time,
+        cursor=event.cursor,
+    )
+
+
+def _with_step(
+    steps: tuple[StepProgress, ...], step: StepProgress | None
+) -> tuple[StepProgress, ...]:
+    if step is None:
+        return steps
+    # From the newest, because that is the one that changes most.
+    for index in range(len(steps) - 1, -1, -1):
+        if steps[index].id == step.id:
+            return (*steps[:index], step, *steps[index + 1 :])
+    return (*steps, step)

@@ -1,0 +1,56 @@
+"""Polling and long polling: waiting until an operation has moved on, or has ended."""
+
+from __future__ import annotations
+
+import anyio
+
+from progress.core.event import TYPES
+from progress.core.frames import Frame
+from progress.core.journal import Journal
+from progress.hub import Filter, Hub
+
+__all__ = ["retry_after", "wait_for_change", "wait_for_end"]
+
+
+class _Bell:
+    """A sink that keeps nothing: it only tells that an event came."""
+
+    def __init__(self) -> None:
+        self.rung = anyio.Event()
+
+    def write(self, frame: Frame) -> bool:
+        """Take a frame. There is always room."""
+        if frame.type in TYPES:
+            self.rung.set()
+        return True
+
+    def close(self) -> None:
+        """The hub is done with this operation, or drains."""
+        self.rung.set()
+
+    abort = close
+
+
+async def wait_for_change(hub: Hub, journal: Journal, seconds: float) -> None:
+    """Return at the operation's next event, at a drain, or after so many seconds."""
+    await _wait(hub, journal, seconds, Filter())
+
+
+async def wait_for_end(hub: Hub, journal: Journal, seconds: float) -> None:
+    """Return when the operation has ended, at a drain, or after so many seconds."""
+    with anyio.move_on_after(seconds):
+        while not journal.snapshot.ended and not hub.draining:
+            await _wait(hub, journal, seconds, Filter(types=frozenset()))
+
+
+async def _wait(hub: Hub, journal: Journal, seconds: float, filter: Filter) -> None:
+    bell = _Bell()
+    # Without a cursor there is no history to catch up with, so only what is new rings.
+    with hub.subscribe(bell, filter, None, journal), anyio.move_on_after(seconds):
+        await bell.rung.wait()
+
+
+def retry_after(journal: Journal) -> int:
+    """Whole seconds until it is worth asking again: the time to go, from 1 to 30."""
+    eta = journal.snapshot.progress.eta
+    return 2 if eta is None else round(min(max(eta, 1), 30))

@@ -1,0 +1,108 @@
+"""Server-Sent Events (WHATWG HTML §9.2) through sse-starlette, under any ASGI server.
+
+The sink's buffer is all that stands between the hub and the server: when it is full the
+subscriber falls behind, and what is missing is read from the journals once the client takes more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from random import uniform
+
+from anyio import CancelScope, Event
+from sse_starlette import EventSourceResponse
+from starlette.types import Receive, Scope, Send
+
+from progress.core.frames import Bye, Frame
+from progress.hub import Hub, Sink, Subscriber
+from progress.settings import Settings
+
+__all__ = ["EventStream", "refuse"]
+
+_HEADERS = {
+    # no-transform: a proxy that compresses would hold events back.
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+}
+
+Subscribe = Callable[[Sink], AbstractContextManager[Subscriber]]
+
+
+class EventStream:
+    """An ASGI application for one subscriber: `subscribe` attaches it once the response starts."""
+
+    def __init__(self, hub: Hub, settings: Settings, subscribe: Subscribe) -> None:
+        self._hub = hub
+        self._timing = settings.timing
+        self._subscribe = subscribe
+        self._room = settings.limits.sink
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._wake = Event()
+        self._closed = False
+        self._scope = CancelScope()
+        self._subscriber: Subscriber | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the hub or the client ends it."""
+        with self._scope:
+            await _response(self._chunks())(scope, receive, send)
+
+    def write(self, frame: Frame) -> bool:
+        """Buffer a frame; say whether there is room for another one."""
+        data = frame.sse
+        self._frames.append(data)
+        self._size += len(data)
+        self._wake.set()
+        return self._size < self._room
+
+    def close(self) -> None:
+        """End the stream after what is buffered."""
+        self._closed = True
+        self._wake.set()
+
+    def abort(self) -> None:
+        """End the stream now, although the client takes nothing."""
+        self._scope.cancel()
+
+    def resume(self) -> None:
+        """Let the hub go on, if there is room."""
+        if self._subscriber is not None and self._size < self._room:
+            self._hub.resume(self._subscriber)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        # At once, before anything is looked up: some proxies hold the head until the first byte.
+        yield _retry(self._timing.retry)
+        with self._subscribe(self) as self._subscriber:
+            while self._frames or not self._closed:
+                if not self._frames:
+                    self._wake = Event()
+                    await self._wake.wait()
+                    continue
+                data = self._frames.popleft()
+                yield data
+                # Only now has the server taken it.
+                self._size -= len(data)
+                if self._size <= self._room // 2:
+                    self.resume()
+
+
+def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:
+    """Answer 200 and say goodbye: an `EventSource` never comes back after a 4xx or 5xx."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield _retry(settings.timing.retry) + Frame(bye).sse
+
+    return _response(chunks())
+
+
+def _response(chunks: AsyncIterator[bytes]) -> EventSourceResponse:
+    # Heartbeats are the hub's: named events, because page scripts cannot see comments.
+    return EventSourceResponse(chunks, headers=_HEADERS, ping=0)
+
+
+def _retry(average: float) -> bytes:
+    """Differs from client to client, so that they do not all come back at once."""
+    return f"retry: {uniform(0.5, 1.5) * average * 1000:.0f}\n\n".encode()

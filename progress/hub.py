@@ -1,0 +1,310 @@
+"""Fan-out: hands each frame to every subscriber that wants it, and catches the others up.
+
+A subscriber is live, or it has a position. A live one is written to at once and nothing is kept
+for it. One whose sink is full falls behind: it has a position, and when the sink has drained,
+`journal.catch_up` brings it from there to now. No task, queue or timer belongs to a subscriber.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+
+from .bus import Bus
+from .core.cursor import Cursor
+from .core.event import TYPES
+from .core.frames import Bye, Frame, Ping
+from .core.journal import CatchUp, Journal, Reader, catch_up
+from .settings import Settings
+
+__all__ = ["Filter", "Hub", "Permits", "Sink", "Subscriber"]
+
+_BEATS = 15
+"""Ticks in a heartbeat: silence lasts at most a fifteenth longer than asked for."""
+
+_CLOSES = 1_000
+"""Streams closed in a second at most while draining, so that they do not come back at once."""
+
+
+class Sink(Protocol):
+    """Where a subscriber's bytes go. Called on the event loop's thread; none of these waits."""
+
+    def write(self, frame: Frame) -> bool:
+        """Take this frame, in any case; say False when there is no room for a next one.
+
+        After a False the sink calls `Hub.resume` once it has drained.
+        """
+
+    def close(self) -> None:
+        """End the stream after what was written."""
+
+    def abort(self) -> None:
+        """End the stream now; what was not sent is lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What a subscriber wants. OR within one name, AND between names; labels AND."""
+
+    operations: Set[str] = frozenset()
+    kinds: Set[str] = frozenset()
+    labels: Set[tuple[str, str]] = frozenset()
+    types: Set[str] = field(default=frozenset(TYPES))
+    """Of events; a state event always passes."""
+
+    def matches(self, journal: Journal) -> bool:
+        """Whether this operation is wanted; that never changes."""
+        snapshot = journal.snapshot
+        return (
+            (not self.operations or snapshot.id in self.operations)
+            and (not self.kinds or snapshot.kind in self.kinds)
+            and self.labels <= snapshot.labels.items()
+        )
+
+
+class Permits(Protocol):
+    """Which operations a subscriber may see, where somebody has to be asked for each."""
+
+    def get(self, journal: Journal) -> bool | None:
+        """The answer, or None: then it is asked for, and `Hub.resume` follows."""
+
+
+class Subscriber:
+    """A filter, a reader and a sink.
+
+    `journal` makes it a stream of one operation: it opens with the snapshot, ends with the
+    operation, and holds the journal, so that eviction cannot pull it away.
+    """
+
+    __slots__ = (
+        "closed",
+        "filter",
+        "journal",
+        "permits",
+        "reader",
+        "silence",
+        "since",
+        "sink",
+        "types",
+    )
+
+    def __init__(
+        self, sink: Sink, filter: Filter, journal: Journal | None, permits: Permits | None
+    ) -> None:
+        self.sink = sink
+        self.filter = filter
+        self.journal = journal
+        self.permits = permits
+        self.types = filter.types | {"state"}
+        self.reader: Reader | None = None
+        """Its position; None while it is live."""
+        self.since = 0.0
+        """When its sink last took something, while it is not live."""
+        self.silence = 0
+        """Ticks since something was written to it, while it is live."""
+        self.closed = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it is up to date and to be written to at once."""
+        return self.reader is None and not self.closed
+
+
+class Hub:
+    """All subscribers of one bus. Publishing to them never waits and never fails."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self.draining = False
+        """Streams are told `drain`, not `complete`, and no new one is taken."""
+        self._bus = bus
+        self._settings = settings
+        self._of_one: dict[str, dict[Subscriber, None]] = {}  # dicts for their order
+        self._of_many: dict[Subscriber, None] = {}
+        self._count = 0
+        self._now = 0.0
+        bus.listener = self._publish
+
+    @property
+    def beat(self) -> float:
+        """Seconds between two calls of `tick`."""
+        return self._settings.timing.heartbeat / _BEATS
+
+    @property
+    def count(self) -> int:
+        """Subscribers there are."""
+        return self._count
+
+    @property
+    def refusal(self) -> Bye | None:
+        """What a new subscriber is told if it cannot be taken just now."""
+        if self.draining:
+            return Bye(reason="drain", reconnect=True)
+        if self._count >= self._settings.limits.subscribers:
+            return Bye(reason="busy", reconnect=True)
+        return None
+
+    @contextmanager
+    def subscribe(
+        self,
+        sink: Sink,
+        filter: Filter,
+        after: Cursor | None,
+        journal: Journal | None = None,
+        permits: Permits | None = None,
+    ) -> Iterator[Subscriber]:
+        """Catch a subscriber up from `after`, then keep it live, until the block is left.
+
+        Registering and reading happen without an await between them, so nothing is lost and
+        nothing comes twice.
+        """
+        subscriber = Subscriber(sink, filter, journal, permits)
+        subscriber.reader = Reader(after, self._bus.head)
+        registry = self._registry(subscriber)
+        registry[subscriber] = None
+        self._count += 1
+        self.resume(subscriber)
+        try:
+            yield subscriber
+        finally:
+            subscriber.closed = True
+            del registry[subscriber]
+            self._count -= 1
+            if journal is not None and not registry:
+                del self._of_one[journal.snapshot.id]
+
+    def resume(self, subscriber: Subscriber) -> None:
+        """Go on catching up, as far as the sink takes it. Its sink calls this when it drained."""
+        reader = subscriber.reader
+        if reader is None or subscriber.closed:
+            return
+        subscriber.since = self._now
+        if not self._catch_up(subscriber, reader):
+            return
+        if reader.bookmark != (head := self._bus.head).n:
+            reader.position = reader.bookmark = head.n
+            if not subscriber.sink.write(Frame(Ping(cursor=head))):
+                return
+        subscriber.reader = None
+        subscriber.silence = 0
+        if subscriber.journal is not None and subscriber.journal.snapshot.ended:
+            self._complete(subscriber)
+
+    def tick(self, now: float) -> None:
+        """Send the heartbeats that are due, and close whoever has taken nothing for too long.
+
+        `now` is in seconds and never goes back.
+        """
+        self._now = now
+        ping: Frame | None = None
+        for subscriber in self._all():
+            if subscriber.closed:
+                continue
+            if subscriber.reader is not None:
+                if now - subscriber.since > self._settings.timing.lag:
+                    self._close(subscriber, Bye(reason="slow", reconnect=True))
+                continue
+            subscriber.silence += 1
+            if subscriber.silence >= _BEATS:
+                ping = ping or Frame(Ping(cursor=self._bus.head))
+                self._write(subscriber, ping)
+
+    async def drain(self, within: float) -> None:
+        """Say `bye` to everybody, spread over at most so many seconds."""
+        self.draining = True
+        subscribers = self._all()
+        pause = min(1 / _CLOSES, within / (len(subscribers) or 1))
+        for subscriber in subscribers:
+            if not subscriber.closed:
+                self._close(subscriber, Bye(reason="drain", reconnect=True))
+                await anyio.sleep(pause)
+
+    def _publish(self, journal: Journal, frame: Frame) -> None:
+        for subscriber in tuple(self._of_one.get(journal.snapshot.id, ())):
+            if subscriber.live and frame.type in subscriber.types:
+                self._write(subscriber, frame)
+                if subscriber.live and journal.snapshot.ended:
+                    self._fall_behind(subscriber, self._bus.head)  # for the bookmark and the bye
+                    self.resume(subscriber)
+        for subscriber in tuple(self._of_many):
+            if subscriber.live and subscriber.filter.matches(journal):
+                self._introduce(subscriber, journal, frame)
+
+    def _introduce(self, subscriber: Subscriber, journal: Journal, frame: Frame) -> None:
+        """Write an event to a live stream of many, and before an operation's first its snapshot."""
+        allowed = subscriber.permits is None or subscriber.permits.get(journal)
+        before = Cursor(self._bus.head.epoch, frame.n - 1)
+        if allowed is None:  # it waits there for the answer
+            self._fall_behind(subscriber, before)
+        elif allowed and frame.type in subscriber.types:
+            if frame.n == journal.born and not subscriber.sink.write(Frame(journal.notice())):
+                self._fall_behind(subscriber, before)
+            else:
+                self._write(subscriber, frame)
+
+    def _write(self, subscriber: Subscriber, frame: Frame) -> None:
+        subscriber.silence = 0
+        if not subscriber.sink.write(frame) and frame.id is not None:
+            self._fall_behind(subscriber, frame.id)
+
+    def _fall_behind(self, subscriber: Subscriber, position: Cursor) -> None:
+        subscriber.reader = Reader.behind(position)
+        subscriber.since = self._now
+
+    def _catch_up(self, subscriber: Subscriber, reader: Reader) -> bool:
+        """Write what is missing; say whether all of it was."""
+        journals, until = self._behind(subscriber, reader)
+        losses = self._bus.losses
+        expired = subscriber.journal is None and losses.evicted_since(reader.floor, reader.told)
+        lacks = CatchUp(journals, subscriber.types, expired, losses.count)
+        for position, frame in catch_up(reader, lacks):
+            if until is not None and position >= until:
+                return False
+            room = subscriber.sink.write(frame)
+            reader.position = max(reader.position, position)
+            reader.opening = reader.opening and frame.type != "snapshot"
+            if not room:
+                return False
+        return until is None
+
+    def _behind(self, subscriber: Subscriber, reader: Reader) -> tuple[list[Journal], int | None]:
+        """The journals this reader lacks something of, and the n where an answer is waited for."""
+        if (one := subscriber.journal) is not None:
+            return ([one] if reader.opening or one.newest > reader.position else []), None
+        journals: list[Journal] = []
+        until: int | None = None
+        for journal in self._bus.changed(reader.position):
+            past = journal.snapshot.ended and journal.newest <= reader.owed_after
+            if past or not subscriber.filter.matches(journal):
+                continue
+            allowed = subscriber.permits is None or subscriber.permits.get(journal)
+            if allowed is None:
+                born = max(journal.born, reader.position + 1)
+                until = born if until is None else min(until, born)
+            elif allowed:
+                journals.append(journal)
+        return journals, until
+
+    def _complete(self, subscriber: Subscriber) -> None:
+        if self.draining:
+            self._close(subscriber, Bye(reason="drain", reconnect=True))
+        else:
+            self._close(subscriber, Bye(reason="complete", reconnect=False))
+
+    def _close(self, subscriber: Subscriber, bye: Bye) -> None:
+        subscriber.closed = True
+        if subscriber.sink.write(Frame(bye)) or bye.reason != "slow":
+            subscriber.sink.close()
+        else:
+            subscriber.sink.abort()
+
+    def _all(self) -> list[Subscriber]:
+        return [*self._of_many, *(one for group in self._of_one.values() for one in group)]
+
+    def _registry(self, subscriber: Subscriber) -> dict[Subscriber, None]:
+        if subscriber.journal is None:
+            return self._of_many
+        return self._of_one.setdefault(subscriber.journal.snapshot.id, {})

@@ -1,0 +1,134 @@
+"""How Python values become JSON and back: parameters, results and outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path, PosixPath, PurePath, PurePosixPath
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import Raw
+
+from progress.errors import FieldError, InvalidParams, Malformed
+
+__all__ = ["clean", "clip", "decode", "decode_type", "schema_type", "to_raw"]
+
+_T = TypeVar("_T")
+
+_FORMATS: dict[type, str] = {
+    Path: "path",
+    PosixPath: "path",
+    PurePath: "path",
+    PurePosixPath: "path",
+    IPv4Address: "ipv4",
+    IPv6Address: "ipv6",
+}
+"""Types beyond msgspec's own that are a string in JSON, and their JSON Schema `format`."""
+
+_WHERE = re.compile(r"(?P<detail>.*) - at `(?P<path>key )?\$(?P<steps>[^`]*)`", re.DOTALL)
+
+
+def decode(data: bytes | Raw, type: type[_T], at: str = "#") -> _T:
+    """Read JSON from outside into a type.
+
+    Raises:
+        Malformed: it is not JSON, or nests too deeply.
+        InvalidParams: it is JSON of another shape; the pointer starts with `at`.
+    """
+    try:
+        return msgspec.json.decode(data, type=type, dec_hook=decode_type)
+    except msgspec.ValidationError as error:
+        pointer, detail = _pointer(str(error))
+        raise InvalidParams(
+            "the body does not fit; `errors` says where", (FieldError(at + pointer, detail),)
+        ) from error
+    except msgspec.DecodeError as error:
+        raise Malformed(f"send JSON (RFC 8259): {error}") from error
+    except UnicodeDecodeError as error:
+        raise Malformed("send JSON in UTF-8 (RFC 8259 §8.1)") from error
+    except RecursionError as error:
+        raise Malformed("send JSON that nests less deeply") from error
+
+
+def to_raw(value: object) -> Raw:
+    """Write a value of the author's as JSON; lone surrogates become `?`.
+
+    Raises:
+        TypeError: something in it has no JSON form.
+    """
+    try:
+        return Raw(_encode(value))
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, enc_hook=_encode_type)
+        return Raw(_encode(_clean_all(plain)))
+
+
+def clean(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot carry: file names have them (PEP 383)."""
+    return text.encode(errors="replace").decode()
+
+
+def clip(text: str, bytes: int) -> str:
+    """Cut a text that is longer than so many bytes of UTF-8, and say so in it."""
+    text = clean(str(text))
+    if len(text) * 4 <= bytes:
+        return text
+    data = text.encode()
+    if len(data) <= bytes:
+        return text
+    return f"{data[:bytes].decode(errors='ignore')} … ({len(data) - bytes} bytes cut)"
+
+
+def decode_type(type: type, value: object) -> object:
+    """Make one of the types of `_FORMATS` from its string."""
+    if type in _FORMATS and isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a NUL byte cannot stand here")
+        return type(value)
+    raise NotImplementedError(f"no value of {type!r} can be made from JSON")
+
+
+def schema_type(type: type) -> dict[str, str]:
+    """JSON Schema of one of the types of `_FORMATS`."""
+    if type in _FORMATS:
+        return {"type": "string", "format": _FORMATS[type]}
+    raise NotImplementedError(type)
+
+
+def _encode(value: object) -> bytes:
+    data = msgspec.json.encode(value, enc_hook=_encode_type)
+    # Raw JSON inside may be pretty-printed; a frame needs one line.
+    return msgspec.json.format(data, indent=-1) if b"\n" in data or b"\r" in data else data
+
+
+def _encode_type(value: object) -> object:
+    if type(value) in _FORMATS:
+        return str(value)
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:  # a pydantic model, which FastAPI's users have
+        return cast("Callable[..., object]", dump)(mode="json")
+    raise TypeError(f"{type(value).__name__} has no JSON form; return a dict, a dataclass, a list")
+
+
+def _clean_all(value: Any) -> object:
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            return {_clean_all(key): _clean_all(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean_all(item) for item in value]
+        case _:
+            return value
+
+
+def _pointer(message: str) -> tuple[str, str]:
+    """Turn msgspec's path, e.g. `$.files[0].name`, into a JSON Pointer (RFC 6901)."""
+    match = _WHERE.fullmatch(message)
+    if match is None:
+        return "", message
+    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", match["steps"])
+    pointer = "".join("/" + (name or index).replace("~", "~0") for name, index in steps)
+    return pointer, match["detail"]

@@ -1,0 +1,133 @@
+"""Kinds: operation functions, with the JSON Schema of their parameters from the signature."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Raw, Struct
+
+from progress.errors import KindError, UnknownKind
+
+from . import codec
+
+__all__ = ["Function", "Kind", "Kinds"]
+
+Function = Callable[..., object]
+"""An operation function: `def` or `async def`, its first parameter the reporter."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A registered operation function. Times are seconds; None means no bound."""
+
+    name: str
+    function: Function
+    params: type[Struct]
+    schema: Mapping[str, object]
+    description: str
+    limit: int | None = None
+    """How many of this kind run at the same time."""
+    timeout: float | None = None
+    """How long it may run."""
+    stall: float | None = None
+    """How long it may report nothing."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs in the event loop; else it has a worker thread."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def validate(self, params: bytes | Raw) -> tuple[Raw, dict[str, object]]:
+        """Read parameters: as JSON with the defaults filled in, and as keyword arguments.
+
+        Raises:
+            Malformed, InvalidParams: with pointers from `#/params`.
+        """
+        values = codec.decode(params, self.params, at="#/params")
+        return codec.to_raw(values), {
+            name: getattr(values, name) for name in values.__struct_fields__
+        }
+
+
+class Kinds:
+    """The registered kinds, by name."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Kind] = {}
+
+    def __iter__(self) -> Any:
+        return iter(self._kinds.values())
+
+    def __getitem__(self, name: str) -> Kind:
+        """Find one.
+
+        Raises:
+            UnknownKind: with the names there are.
+        """
+        try:
+            return self._kinds[name]
+        except KeyError:
+            known = ", ".join(sorted(self._kinds)) or "none yet"
+            raise UnknownKind(f"there is no kind {name!r}; there are: {known}") from None
+
+    def register(self, function: Function, name: str | None, options: Mapping[str, Any]) -> None:
+        """Make a function a kind; `options` are `limit`, `timeout` and `stall`.
+
+        Raises:
+            KindError: its name is taken or cannot be, or a parameter has no JSON form.
+        """
+        kind = _from_function(function, name or getattr(function, "__name__", ""))
+        if kind.name in self._kinds:
+            raise KindError(f"there is a kind {kind.name!r} already; pass name=…")
+        for option, value in options.items():
+            if value is not None and not value > 0:
+                raise KindError(f"{kind.name}: {option} has to be above 0, or None for no bound")
+        self._kinds[kind.name] = replace(kind, **options)
+
+
+def _from_function(function: Function, name: str) -> Kind:
+    if not _NAME.fullmatch(name):
+        raise KindError(f"{name!r} cannot name a kind: letters, digits, `_.-`; pass name=…")
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters:
+        raise KindError(f"{name}: its first parameter has to be the reporter")
+    hints = get_type_hints(function, include_extras=True)
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for parameter in parameters[1:]:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise KindError(f"{name}: {parameter} has to be a named parameter to have a schema")
+        hint = hints.get(parameter.name, Any)
+        if parameter.default is parameter.empty:
+            fields.append((parameter.name, hint))
+        else:
+            fields.append((parameter.name, hint, parameter.default))
+    try:
+        params = msgspec.defstruct(
+            name, fields, kw_only=True, frozen=True, forbid_unknown_fields=True
+        )
+        schema = _schema(params)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise KindError(f"{name}: a parameter has no JSON form: {error}") from error
+    return Kind(
+        name=name,
+        function=function,
+        params=params,
+        schema=schema,
+        description=inspect.getdoc(function) or "",
+    )
+
+
+def _schema(params: type[Struct]) -> dict[str, object]:
+    """JSON Schema of one object that stands for itself: definitions inside, no outer `$ref`."""
+    (top,), definitions = msgspec.json.schema_components(
+        (params,), schema_hook=codec.schema_type, ref_template="#/$defs/{name}"
+    )
+    own = definitions.pop(top["$ref"].rpartition("/")[2])
+    return {**own, "$defs": definitions} if definitions else own

@@ -1,0 +1,281 @@
+"""One operation while it is queued or runs: all that changes it, on the event loop's thread.
+
+The pens (`reporter.py`) count where the function runs and call in here when something is due.
+Nothing else publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from threading import get_ident
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
+
+import anyio
+from anyio import CancelScope, from_thread
+from anyio.lowlevel import current_token
+from msgspec import UNSET, Raw
+
+from progress.bus import Bus
+from progress.core.event import (
+    Level,
+    LogEvent,
+    OperationProgress,
+    OutputEvent,
+    Problem,
+    ProgressEvent,
+    State,
+    StateEvent,
+    StepProgress,
+    StepState,
+)
+from progress.core.meter import Meter, due
+from progress.core.operation import Snapshot
+from progress.errors import Cancelled, Failure, ReportError
+from progress.settings import Settings
+
+from .kinds import Kind
+from .tally import OPEN, Tally
+
+__all__ = ["Operation", "StepOptions", "Stop", "timestamp"]
+
+Stop: TypeAlias = Literal["cancelled", "timeout", "stalled", "shutdown"]
+"""Why an operation was told to stop."""
+
+_T = TypeVar("_T")
+
+_STEPS_END = {
+    State.SUCCEEDED: StepState.SUCCEEDED,
+    State.FAILED: StepState.FAILED,
+    State.CANCELLED: StepState.CANCELLED,
+}
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class StepOptions(NamedTuple):
+    """What a step may be opened with."""
+
+    label: str | None
+    weight: float
+    total: float | None
+    unit: str | None
+
+
+class Operation:
+    """What the Runner keeps of an operation until it has ended."""
+
+    def __init__(
+        self, id: str, kind: Kind, params: dict[str, object], bus: Bus, settings: Settings
+    ) -> None:
+        self.id = id
+        self.kind = kind
+        self.params = params
+        self.settings = settings
+        self.root = Tally("", "", None, 1.0)
+        """The operation's own numbers; the steps hang below it."""
+        self.scope = CancelScope()
+        """Around the function: cancelled to stop an async one, or to leave a thread behind."""
+        self.stopping: Stop | None = None
+        """Why it was told to stop, if it was."""
+        self.stop_by = 0.0
+        """When its time for cleaning up is over."""
+        self.started_at = 0.0
+        self.reported_at = 0.0
+        self.ended = False
+        self._bus = bus
+        self._steps: dict[str, Tally] = {}
+        self._waiting: set[Tally] = set()  # sent lately: what they count now waits until it is due
+        self._whole: Meter | None = None  # of the fraction, for the time to go
+        self._position: int | None = None
+        self._told = False  # a worker thread has had its Cancelled
+        self._thread = get_ident()
+        self._token = current_token()
+
+    # From any thread
+
+    def call(self, function: Callable[..., _T], *args: object) -> _T:
+        """Run a function on the event loop's thread; a worker thread waits for one turn of it.
+
+        Raises:
+            Cancelled: once, in a worker thread, when the operation is to stop.
+            ReportError: the operation has ended.
+        """
+        if get_ident() == self._thread:
+            self._check()
+            return function(*args)
+        return from_thread.run_sync(self._call, function, args, token=self._token)
+
+    def _call(self, function: Callable[..., _T], args: tuple[object, ...]) -> _T:
+        if self.stopping and (self.ended or not self._told):
+            self._told = True
+            raise Cancelled(self.stopping)
+        self._check()
+        return function(*args)
+
+    def _check(self) -> None:
+        if self.ended:
+            raise ReportError(f"operation {self.id} has ended and takes no more reports")
+
+    # Reports
+
+    def plan(self, parent: Tally, weights: dict[str, float]) -> None:
+        """Declare steps to come."""
+        for name, weight in weights.items():
+            tally = self._add(name, None, parent, weight)
+            self._publish_progress(anyio.current_time(), tally.status())
+
+    def begin(self, parent: Tally, name: str, given: StepOptions) -> Tally:
+        """Start a step: the one planned under that name, or a new one."""
+        tally = self._planned(name, parent)
+        if tally is None:
+            tally = self._add(name, given.label, parent, given.weight)
+        tally.label = given.label or tally.label
+        tally.total, tally.unit = given.total, given.unit
+        now = anyio.current_time()
+        tally.start(now)
+        self._send(tally, now)
+        tally.limit = OPEN  # the first value gets out at once, too
+        return tally
+
+    def emit(self, tally: Tally) -> None:
+        """Publish the present progress of the operation and of this step."""
+        self._send(tally, anyio.current_time())
+        self._waiting.add(tally)
+
+    def finish(self, tally: Tally, state: StepState) -> None:
+        """End a step, and what it left open below it."""
+        if tally.node.state is not StepState.RUNNING:
+            return
+        for step in list(self._steps.values()):
+            if step.parent is tally:
+                self.finish(step, state)
+        fraction = tally.node.fraction
+        tally.node.observe(tally.completed, tally.total)
+        tally.node.end(state)
+        self._waiting.discard(tally)
+        # A step shows its end; the operation's end is a state event, after the last news of it.
+        if tally is not self.root or tally.has_news or tally.node.fraction != fraction:
+            self._send(tally, anyio.current_time())
+
+    def log(self, message: str, level: Level, step: str | None) -> None:
+        """Publish a line."""
+        self.reported_at = anyio.current_time()
+        self._bus.publish(
+            LogEvent(operation=self.id, time=timestamp(), level=level, message=message, step=step)
+        )
+
+    def output(self, data: Raw) -> None:
+        """Publish a partial result."""
+        self.reported_at = anyio.current_time()
+        self._bus.publish(OutputEvent(operation=self.id, time=timestamp(), data=data))
+
+    # The Runner's
+
+    def enqueue(self, snapshot: Snapshot) -> None:
+        """Publish the operation's first event."""
+        self._position = snapshot.progress.position
+        event = StateEvent(operation=self.id, time=snapshot.created_at, state=State.QUEUED)
+        self._bus.publish(event, created=snapshot)
+
+    def move_up(self, position: int) -> None:
+        """Publish its place in the queue, if that is another one now."""
+        if position != self._position:
+            self._position = position
+            progress = OperationProgress(position=position)
+            self._bus.publish(
+                ProgressEvent(operation=self.id, time=timestamp(), progress=progress, step=None)
+            )
+
+    def start(self) -> None:
+        """Publish that it runs."""
+        now = anyio.current_time()
+        self.started_at = self.reported_at = now
+        self._bus.publish(StateEvent(operation=self.id, time=timestamp(), state=State.RUNNING))
+        self._whole = Meter(0.0, now)
+        self.root.start(now)
+
+    def stop(self, reason: Stop) -> None:
+        """Tell it to stop: an async function at once, a thread at its next report."""
+        self.stopping = reason
+        self.stop_by = anyio.current_time() + self.settings.timing.cleanup
+        for tally in list(self._waiting):
+            if tally.has_news:
+                self.emit(tally)
+        self._bus.publish(StateEvent(operation=self.id, time=timestamp(), state=State.CANCELLING))
+        for tally in (self.root, *self._steps.values()):
+            tally.limit = OPEN
+        if self.kind.is_async:
+            self.scope.cancel()
+
+    def end(self, state: State, result: Raw | None = None, error: Problem | None = None) -> None:
+        """Publish the terminal event, and before it whatever was not sent yet."""
+        if self._whole is not None:
+            self.finish(self.root, _STEPS_END[state])
+        event = StateEvent(
+            operation=self.id,
+            time=timestamp(),
+            state=state,
+            result=UNSET if result is None else result,
+            error=UNSET if error is None else error,
+        )
+        self._bus.publish(event)
+        self.ended = True
+        self._waiting.clear()
+
+    def sweep(self, now: float) -> None:
+        """Send what had to wait and is due now; open the gate of what has nothing new."""
+        for tally in list(self._waiting):
+            if due(tally.sent_at, now, self.settings.timing.report):
+                if tally.has_news:
+                    self._send(tally, now)
+                else:
+                    self._waiting.discard(tally)
+                    tally.limit = OPEN
+                    if tally.has_news:  # counted by a thread just before the gate opened
+                        self.emit(tally)
+
+    # Inside
+
+    def _planned(self, name: str, parent: Tally) -> Tally | None:
+        for id in self._ids(name):
+            tally = self._steps.get(id)
+            if tally is None:
+                return None
+            if tally.parent is parent and tally.node.state is StepState.PENDING:
+                return tally
+        return None
+
+    def _add(self, name: str, label: str | None, parent: Tally, weight: float) -> Tally:
+        limit = self.settings.limits.steps
+        if len(self._steps) >= limit:
+            raise Failure("too-large", f"an operation has at most {limit} steps")
+        words = name.replace("_", " ").capitalize() if name.isidentifier() else name
+        tally = Tally(name, label or words, parent, weight)
+        tally.id = next(id for id in self._ids(name) if id not in self._steps)
+        self._steps[tally.id] = tally
+        return tally
+
+    def _ids(self, name: str) -> Iterator[str]:
+        yield name
+        for count in range(2, len(self._steps) + 3):
+            yield f"{name}-{count}"
+
+    def _send(self, tally: Tally, now: float) -> None:
+        self.reported_at = now
+        tally.observe(now)
+        self._publish_progress(now, None if tally is self.root else tally.status())
+
+    def _publish_progress(self, now: float, step: StepProgress | None) -> None:
+        fraction = self.root.node.fraction
+        eta = None
+        if self._steps and self._whole is not None and fraction is not None:
+            self._whole.observe(fraction, now)
+            eta = self._whole.eta(1.0)
+        progress = self.root.progress(now - self.started_at, eta)
+        self._bus.publish(
+            ProgressEvent(operation=self.id, time=timestamp(), progress=progress, step=step)
+        )

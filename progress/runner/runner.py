@@ -1,0 +1,328 @@
+"""The Runner: starts, stops and ends operations. The only one who writes the bus."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+import anyio
+from anyio import CancelScope, CapacityLimiter, Event, to_thread
+from anyio.abc import TaskGroup
+from msgspec import Raw
+
+from progress.bus import Bus
+from progress.core.cursor import ZERO
+from progress.core.event import OperationProgress, Problem, State
+from progress.core.operation import Snapshot
+from progress.errors import Busy, Cancelled, Draining, Ended, Failure, NotRunning
+from progress.settings import Settings
+
+from . import codec
+from .kinds import Kind, Kinds
+from .operation import Operation, timestamp
+from .reporter import Reporter
+
+__all__ = ["Draft", "Runner"]
+
+_logger = logging.getLogger("progress")
+
+_TICK = 0.05
+"""Seconds between two sweeps: half of the pace of progress events, so none waits for 200 ms."""
+
+_POSITIONS = 1.0
+"""Seconds between two rounds of queue positions: each may be an event for a thousand."""
+
+
+class Draft(NamedTuple):
+    """An operation that may be started; nothing of it exists yet."""
+
+    snapshot: Snapshot
+    kind: Kind
+    values: dict[str, object]
+
+
+class _Ending(NamedTuple):
+    state: State
+    result: Raw | None = None
+    error: Problem | None = None
+
+
+class Runner:
+    """Runs operations in a task group, with limits, a queue, timeouts and cancellation."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self.kinds = Kinds()
+        self.draining = False
+        """Nothing is started any more."""
+        self._bus = bus
+        self._settings = settings
+        self._queue: dict[str, Operation] = {}
+        self._running: dict[str, Operation] = {}
+        self._kinds_running: Counter[str] = Counter()
+        self._tasks: TaskGroup | None = None
+        self._busy = self._idle = Event()
+        self._positions_at = 0.0
+        self._last_id = 0
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Be able to run operations inside this block; stop them all at its end."""
+        self.draining = False
+        self._busy, self._idle = Event(), Event()
+        # One thread for each operation that may run: anyio's default of 40 is everybody's.
+        self._threads = CapacityLimiter(self._settings.limits.running)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._keep_time)
+            try:
+                yield
+            finally:
+                with CancelScope(shield=True):
+                    await self.drain(self._settings.timing.grace / 2)
+                self._tasks = None
+                tasks.cancel_scope.cancel()
+
+    def draft(self, kind: str, params: bytes | Raw, labels: Mapping[str, str]) -> Draft:
+        """Check all that can be checked before an operation exists.
+
+        Raises:
+            NotRunning, Draining, Busy, UnknownKind, Malformed, InvalidParams: as named.
+        """
+        self._admit()
+        found = self.kinds[kind]
+        raw, values = found.validate(params)
+        now = timestamp()
+        snapshot = Snapshot(
+            id=self._new_id(),
+            kind=kind,
+            state=State.QUEUED,
+            progress=OperationProgress(position=len(self._queue) + 1),
+            steps=(),
+            params=raw,
+            labels=dict(labels),
+            result=None,
+            error=None,
+            created_at=now,
+            started_at=None,
+            updated_at=now,
+            finished_at=None,
+            cursor=ZERO,
+        )
+        return Draft(snapshot, found, values)
+
+    def start(self, draft: Draft) -> Snapshot:
+        """Start a draft, or queue it; return its snapshot.
+
+        Raises:
+            NotRunning, Draining, Busy: there may be no room any more.
+        """
+        self._admit()
+        snapshot = draft.snapshot
+        operation = Operation(snapshot.id, draft.kind, draft.values, self._bus, self._settings)
+        self._queue[operation.id] = operation
+        operation.enqueue(snapshot)
+        self._busy.set()
+        self._pump()
+        return self._bus.journal(operation.id).snapshot
+
+    def cancel(self, id: str) -> Snapshot:
+        """Stop an operation; ask again and nothing more happens. Return its snapshot.
+
+        Raises:
+            NotFound, Expired, Ended: as named.
+        """
+        journal = self._bus.journal(id)
+        if journal.snapshot.ended:
+            raise Ended(f"operation {id} has {journal.snapshot.state} already")
+        if id in self._queue:
+            self._queue.pop(id).end(State.CANCELLED)
+            self._pump()
+        elif not self._running[id].stopping:
+            self._running[id].stop("cancelled")
+        return journal.snapshot
+
+    async def drain(self, within: float) -> None:
+        """Start nothing more, stop all that runs, and return when it has, or after so long."""
+        self.draining = True
+        for operation in list(self._queue.values()):
+            del self._queue[operation.id]
+            operation.end(State.FAILED, error=_problem("shutdown", "the server stopped"))
+        for operation in list(self._running.values()):
+            if not operation.stopping:
+                operation.stop("shutdown")
+        if self._running:
+            self._idle = Event()
+            with anyio.move_on_after(within):
+                await self._idle.wait()
+        for operation in list(self._running.values()):
+            self._leave_behind(operation)
+
+    def _new_id(self) -> str:
+        """A UUIDv7, above all before it: 48 bits of milliseconds, then random (RFC 9562 §6.2)."""
+        value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
+        value = value & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62
+        self._last_id = max(value, self._last_id + 1)
+        return str(UUID(int=self._last_id))
+
+    def _admit(self) -> None:
+        if self.draining:
+            raise Draining
+        if self._tasks is None:
+            raise NotRunning(
+                "the lifespan of Progress was not run: pass lifespan=app.lifespan to the "
+                "Starlette(...) or FastAPI(...) that mounts it, where app is your Progress()"
+            )
+        if len(self._queue) >= self._settings.limits.queued:
+            raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
+        if self._bus.full:
+            raise Busy("the operations that run fill the memory set aside for them")
+
+    def _pump(self) -> None:
+        """Start what may start, first come first served within what its kind allows."""
+        room = self._settings.limits.running - len(self._running)
+        if room <= 0 or self._tasks is None:
+            return
+        for operation in list(self._queue.values()):
+            kind = operation.kind
+            if kind.limit is not None and self._kinds_running[kind.name] >= kind.limit:
+                continue
+            del self._queue[operation.id]
+            self._running[operation.id] = operation
+            self._kinds_running[kind.name] += 1
+            operation.start()
+            self._tasks.start_soon(self._run, operation, name=f"operation {operation.id}")
+            room -= 1
+            if not room:
+                return
+
+    async def _run(self, operation: Operation) -> None:
+        ending: _Ending | None = None
+        try:
+            with operation.scope:
+                ending = await self._perform(operation)
+        finally:
+            self._end(operation, ending or _stopped(operation))
+
+    async def _perform(self, operation: Operation) -> _Ending:
+        pen = Reporter(operation)
+        pen.activate()
+        call = partial(operation.kind.function, pen, **operation.params)
+        try:
+            if operation.kind.is_async:
+                result = await call()  # type: ignore[misc] # is_async says so
+            else:
+                result = await to_thread.run_sync(
+                    _in_thread, call, abandon_on_cancel=True, limiter=self._threads
+                )
+            return _Ending(State.SUCCEEDED, self._fitting(codec.to_raw(result)))
+        except Cancelled:
+            return _stopped(operation)
+        except (Exception, SystemExit) as error:
+            return self._failed(operation, error)
+
+    def _fitting(self, result: Raw) -> Raw:
+        limit = self._settings.limits.event
+        if len(bytes(result)) > limit:
+            raise Failure("too-large", f"a result has at most {limit} bytes; save it, return a URL")
+        return result
+
+    def _failed(self, operation: Operation, error: BaseException) -> _Ending:
+        if operation.stopping and operation.stopping != "cancelled":
+            return _stopped(operation)
+        limit = self._settings.limits.log
+        trace = "".join(traceback.format_exception(error)) if self._settings.debug else None
+        if isinstance(error, Failure):
+            detail = codec.clip(error.detail, limit)
+            return _Ending(State.FAILED, error=_problem(error.type, detail, error.title, trace))
+        _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
+        detail = codec.clip(f"{type(error).__name__}: {error}", limit)
+        return _Ending(State.FAILED, error=_problem("exception", detail, None, trace))
+
+    def _end(self, operation: Operation, ending: _Ending) -> None:
+        if operation.ended:
+            return  # it was left behind, and has come to its end after all
+        if ending.state is State.CANCELLED and not operation.stopping:
+            operation.stop("cancelled")  # it cancelled itself
+        operation.end(*ending)
+        del self._running[operation.id]
+        self._kinds_running[operation.kind.name] -= 1
+        if not self._running:
+            self._idle.set()
+        self._pump()
+
+    def _leave_behind(self, operation: Operation) -> None:
+        """End an operation whose function does not end: nothing can stop a thread, or a shield."""
+        operation.log("it did not stop in time and was left behind", "warning", None)
+        self._end(operation, _stopped(operation))
+        operation.scope.cancel()
+
+    async def _keep_time(self) -> None:
+        while True:
+            if not self._running and not self._queue:
+                self._busy = Event()
+            await self._busy.wait()
+            await anyio.sleep(_TICK)
+            self._sweep(anyio.current_time())
+
+    def _sweep(self, now: float) -> None:
+        for operation in list(self._running.values()):
+            operation.sweep(now)
+            kind = operation.kind
+            if operation.stopping:
+                if now >= operation.stop_by:
+                    self._leave_behind(operation)
+            elif kind.timeout is not None and now - operation.started_at >= kind.timeout:
+                operation.stop("timeout")
+            elif kind.stall is not None and now - operation.reported_at >= kind.stall:
+                operation.stop("stalled")
+        if now - self._positions_at >= _POSITIONS:
+            self._positions_at = now
+            for position, operation in enumerate(self._queue.values(), 1):
+                operation.move_up(position)
+
+
+def _in_thread(call: partial[object]) -> object:
+    try:
+        return call()
+    except StopIteration as error:  # a future cannot carry it; a coroutine does the same (PEP 479)
+        raise RuntimeError("the operation function raised StopIteration") from error
+
+
+def _stopped(operation: Operation) -> _Ending:
+    kind = operation.kind
+    match operation.stopping:
+        case "timeout":
+            detail = f"it did not end within {kind.timeout:g} s"
+        case "stalled":
+            detail = f"it reported nothing for {kind.stall:g} s"
+        case "shutdown":
+            detail = "the server stopped"
+        case _:
+            return _Ending(State.CANCELLED)
+    return _Ending(State.FAILED, error=_problem(operation.stopping, detail))
+
+
+def _problem(type: str, detail: str, title: str | None = None, trace: str | None = None) -> Problem:
+    uri = type if ":" in type else f"urn:progress:problem:{type}"
+    return Problem(
+        type=uri,
+        title=title or _TITLES.get(type, type),
+        detail=detail,
+        traceback=trace,
+    )
+
+
+_TITLES = {
+    "exception": "The operation raised an exception",
+    "timeout": "The operation took too long",
+    "stalled": "The operation stalled",
+    "shutdown": "The server stopped",
+}

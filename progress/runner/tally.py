@@ -1,0 +1,127 @@
+"""The numbers of one step, or of the whole operation: counted by a pen, read by the sweep.
+
+`completed`, `total`, `unit`, `message` are written in the thread where the function runs, each by
+one assignment; everything else happens on the event loop's thread. It never publishes.
+"""
+
+from __future__ import annotations
+
+import math
+
+from progress.core.event import OperationProgress, StepProgress, StepState
+from progress.core.meter import Meter, Node
+from progress.errors import ReportError
+
+__all__ = ["CLOSED", "OPEN", "Tally", "amount"]
+
+CLOSED = 2.0**53
+OPEN = -1.0
+"""`limit` is one of the two, so that `0 <= n < limit` lets an ordinary advance pass at once
+while the gate is closed, and catches an open gate, NaN, negative and absurd numbers alike.
+2⁵³ is where JavaScript stops counting by one (RFC 8259 §6)."""
+
+
+class Tally:
+    """Counters, the gate that lets one report in ten a second through, and what was sent last."""
+
+    __slots__ = (
+        "_meter",
+        "_sent",
+        "completed",
+        "id",
+        "label",
+        "limit",
+        "message",
+        "name",
+        "node",
+        "parent",
+        "sent_at",
+        "total",
+        "unit",
+        "weight",
+    )
+
+    def __init__(self, name: str, label: str, parent: Tally | None, weight: float) -> None:
+        self.id = self.name = name
+        self.label = label
+        self.parent = parent
+        self.weight = weight
+        self.completed: float = 0
+        self.total: float | None = None
+        self.unit: str | None = None
+        self.message: str | None = None
+        self.limit = OPEN
+        self.sent_at = -math.inf
+        self.node = Node(parent.node if parent else None, weight)
+        self._meter: Meter | None = None
+        self._sent: tuple[object, ...] = (0, None, None, None)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was reported that has not been sent."""
+        return self._sent != (self.completed, self.total, self.unit, self.message)
+
+    def start(self, now: float) -> None:
+        """It runs now."""
+        self.node.start(self.total)
+        self._meter = Meter(self.completed, now)
+
+    def observe(self, now: float) -> None:
+        """Take the numbers as they are into the weights and the rate, as sent; shut the gate."""
+        self.completed = completed = _plain(self.completed)
+        self._sent = (completed, self.total, self.unit, self.message)
+        self.node.observe(completed, self.total)
+        if self._meter is not None and self.node.state is StepState.RUNNING:
+            self._meter.observe(completed, now)
+        self.sent_at = now
+        self.limit = CLOSED
+
+    def status(self) -> StepProgress:
+        """The step as the wire shows it."""
+        running = self.node.state is StepState.RUNNING
+        return StepProgress(
+            id=self.id,
+            parent=self.parent.id if self.parent and self.parent.parent else None,
+            label=self.label,
+            weight=self.weight,
+            state=self.node.state,
+            completed=self.completed,
+            total=self.total,
+            unit=self.unit,
+            fraction=self.node.fraction,
+            message=self.message,
+            rate=self._meter.rate if self._meter else None,
+            eta=self._meter.eta(self.total) if self._meter and running else None,
+        )
+
+    def progress(self, elapsed: float, eta: float | None) -> OperationProgress:
+        """The operation as the wire shows it: what the function itself set, else null."""
+        counts = self.total is not None or self.completed != 0
+        meter = self._meter if counts else None
+        return OperationProgress(
+            completed=self.completed if counts else None,
+            total=self.total,
+            unit=self.unit,
+            fraction=self.node.fraction,
+            message=self.message,
+            rate=meter.rate if meter else None,
+            eta=meter.eta(self.total) if eta is None and meter else eta,
+            elapsed=round(elapsed, 3),
+            position=None,
+        )
+
+
+def amount(name: str, value: float) -> float:
+    """Check a number that is reported.
+
+    Raises:
+        ReportError: NaN, infinite, negative or over 2⁵³.
+    """
+    if not 0 <= value <= CLOSED:
+        raise ReportError(f"{name} has to be from 0 to 2**53; it was {value!r}")
+    return _plain(value)
+
+
+def _plain(value: float) -> float:
+    """NumPy's numbers, decimals and fractions have no JSON form of their own."""
+    return value if type(value) is int or type(value) is float else float(value)

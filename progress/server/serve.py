@@ -1,0 +1,149 @@
+"""Running uvicorn so that a signal drains first and stops then.
+
+uvicorn waits for open streams before it runs the lifespan's exit, so an endless stream would
+block it. Here is the one owner of the signals: they drain, and only then tell uvicorn to stop.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import anyio
+import click
+import uvicorn
+from anyio.abc import TaskGroup
+from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp
+from uvicorn.config import LOGGING_CONFIG
+
+from progress.web.app import RUNNING, Progress
+
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["is_loopback", "listen", "serve"]
+
+_LAST_WORDS = 0.1
+"""Of the grace period: for closing what is still open once everybody was told."""
+
+_logger = logging.getLogger("progress")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach that address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on; port 0 is any free one.
+
+    Raises:
+        OSError: the address is taken, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str) -> None:
+    """Serve until SIGINT or SIGTERM, drain within `grace` seconds, and return.
+
+    Once it accepts connections it prints the one line `listening on http://HOST:PORT`. A second
+    signal ends the process at once, and so does the end of the grace period.
+    """
+    _raise_file_limit()
+    # It ends streams on its own at a signal; here that is for the hub to do.
+    AppStatus.disable_automatic_graceful_drain()
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="on",
+        log_config=_logging(),
+        log_level=log_level,
+        server_header=False,
+    )
+    anyio.run(_serve, _Server(config), listener, grace, backend_options={"use_uvloop": True})
+    if len(threading.enumerate()) > 1:  # a worker thread that does not end would keep us
+        _exit(0)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us, and says where it listens once it does."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port, *_ = listener.getsockname()
+            click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+        sys.stdout.flush()
+
+
+async def _serve(server: _Server, listener: socket.socket, grace: float) -> None:
+    running: list[Progress] = []
+    RUNNING.set(running)
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            tasks.start_soon(_run, server, listener, tasks)
+            async for _ in signals:
+                _logger.info("stopping; a second signal stops at once")
+                watchdog = threading.Timer(grace, _exit, (0,))
+                watchdog.daemon = True
+                watchdog.start()
+                tasks.start_soon(_drain, server, running, grace)
+                break
+            async for signum in signals:
+                _exit(128 + signum)
+
+
+async def _run(server: _Server, listener: socket.socket, tasks: TaskGroup) -> None:
+    await server.serve(sockets=[listener])
+    tasks.cancel_scope.cancel()
+
+
+async def _drain(server: _Server, running: list[Progress], grace: float) -> None:
+    async with anyio.create_task_group() as tasks:
+        for progress in running:
+            tasks.start_soon(progress.drain, grace * (1 - 2 * _LAST_WORDS))
+    # What has not closed by then is cancelled, so that the lifespan's exit still runs.
+    server.config.timeout_graceful_shutdown = max(round(grace * _LAST_WORDS), 1)
+    server.should_exit = True
+
+
+def _exit(code: int) -> None:
+    """End the process without waiting for threads."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _raise_file_limit() -> None:
+    """Every connection is an open file, and the usual soft limit is 1,024."""
+    if sys.platform != "win32":
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _logging() -> dict[str, object]:
+    """uvicorn's, but all of it on standard error: standard output has the one line."""
+    config: dict[str, dict[str, dict[str, object]]] = copy.deepcopy(LOGGING_CONFIG)
+    config["handlers"]["access"]["stream"] = "ext://sys.stderr"
+    config["loggers"]["progress"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return {**config}

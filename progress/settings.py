@@ -1,0 +1,129 @@
+"""All bounds and timings: three frozen groups, read once, from arguments or the environment.
+
+`PROGRESS_<GROUP>_<FIELD>` sets a field, e.g. `PROGRESS_TIMING_HEARTBEAT=15`; `PROGRESS_HOSTS`
+and `PROGRESS_DEBUG` stand alone. Durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .errors import SettingsError
+
+__all__ = ["Limits", "Retention", "Settings", "Timing"]
+
+_Count = Annotated[int, Meta(ge=1)]
+_Bytes = Annotated[int, Meta(ge=1024)]
+_Seconds = Annotated[float, Meta(gt=0, le=86_400 * 366)]
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of everything there may be at once."""
+
+    running: _Count = 100
+    """Operations that run at the same time; the others are `queued`."""
+    queued: _Count = 1_000
+    """Operations that wait; beyond it a start is refused with `busy`."""
+    journal: _Count = 1_000
+    """Lossless events kept for each operation, for readers that are behind."""
+    journal_bytes: _Bytes = 1_048_576
+    """Bytes of lossless events kept for each operation."""
+    steps: _Count = 1_000
+    """Steps of one operation: a snapshot carries them all."""
+    log: _Bytes = 8_192
+    """Bytes of one log line or message; a longer one is cut, and says so."""
+    event: _Bytes = 65_536
+    """Bytes of one output or result; a larger one fails the operation with `too-large`."""
+    body: _Bytes = 1_048_576
+    """Bytes of a request body."""
+    labels: _Count = 32
+    """Labels of one operation, each at most 256 characters."""
+    sink: _Bytes = 65_536
+    """Bytes buffered for one subscriber before it counts as lagging."""
+    subscribers: _Count = 20_000
+    """Subscribers in all; the next one is told to come back later."""
+
+
+class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long everything may take."""
+
+    report: _Seconds = 0.1
+    """Between two progress events of one step."""
+    heartbeat: _Seconds = 15.0
+    """Silence on a stream before a `ping`; Firefox gives up after about 30 s."""
+    lag: _Seconds = 30.0
+    """A subscriber that has taken nothing for so long is closed."""
+    retry: _Seconds = 2.0
+    """What a stream's `retry:` asks for, on average; each one differs by up to a half."""
+    wait: _Seconds = 60.0
+    """The longest `Prefer: wait`; proxies cut silent requests at about 60 s."""
+    cleanup: _Seconds = 5.0
+    """What an operation that was told to stop has for cleaning up."""
+    grace: _Seconds = 10.0
+    """From the signal to the end of the process, half of it for the operations."""
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long ended operations are kept. The oldest ended one goes first."""
+
+    age: _Seconds = 3_600.0
+    """Since the operation ended."""
+    operations: _Count = 10_000
+    """Ended operations kept."""
+    bytes: _Bytes = 268_435_456
+    """Journals, parameters and results of all operations together."""
+    expired: _Count = 100_000
+    """Ids remembered after that, so that `410 Gone` can be told from `404 Not Found`."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The three groups, the host names served, and whether errors carry a traceback."""
+
+    limits: Limits = Limits()
+    timing: Timing = Timing()
+    retention: Retention = Retention()
+    hosts: tuple[str, ...] = ()
+    """`Host` names served besides loopback; `*.example.org` and `*` are understood."""
+    debug: bool = False
+    """Put the traceback of a failed operation into its `error`. Never in production."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read `PROGRESS_*` variables.
+
+        Raises:
+            SettingsError: a value that cannot be, or a variable that names no setting.
+        """
+        given = os.environ if environment is None else environment
+        fields: dict[str, object] = {
+            name: _group(group, f"PROGRESS_{name.upper()}_", given)
+            for name, group in (("limits", Limits), ("timing", Timing), ("retention", Retention))
+        }
+        if hosts := given.get("PROGRESS_HOSTS"):
+            fields["hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+        if debug := given.get("PROGRESS_DEBUG"):
+            fields["debug"] = _value("PROGRESS_DEBUG", debug, bool)
+        return msgspec.convert(fields, cls)
+
+
+def _group(group: type[Struct], prefix: str, given: Mapping[str, str]) -> Struct:
+    known = {prefix + field.name.upper(): field for field in msgspec.structs.fields(group)}
+    values = {}
+    for variable in sorted(name for name in given if name.startswith(prefix)):
+        if variable not in known:
+            raise SettingsError(f"{variable} is not a setting; there are {', '.join(known)}")
+        field = known[variable]
+        values[field.name] = _value(variable, given[variable], field.type)
+    return msgspec.convert(values, group)
+
+
+def _value(variable: str, text: str, type: object) -> object:
+    try:
+        return msgspec.convert(text, type=type, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{variable}={text!r}: {error}") from error

@@ -1,0 +1,5 @@
+"""HTTP: the application, its routes, problems, preferences and access."""
+
+from .app import Progress
+
+__all__ = ["Progress"]

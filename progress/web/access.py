@@ -1,0 +1,158 @@
+"""Who may do what: the `authorize` hook, and the `Host` header against DNS rebinding."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Literal, TypeAlias
+from weakref import WeakKeyDictionary
+
+import anyio
+from starlette.requests import HTTPConnection
+
+from progress.bus import Bus
+from progress.core.journal import Journal
+from progress.core.operation import Snapshot
+from progress.errors import Expired, Forbidden, Malformed, NotFound, Unauthorized
+
+__all__ = ["Access", "Action", "Authorize", "Permissions", "check_host"]
+
+Action: TypeAlias = Literal["start", "read", "cancel", "report", "list"]
+
+Authorize: TypeAlias = Callable[[HTTPConnection, Action, Snapshot | None], Awaitable[None]]
+"""Raises `Unauthorized` or `Forbidden`. The snapshot is that of the operation; for `start` of the
+one that would be started; None for `list`, and where there is no such operation."""
+
+
+class Access:
+    """Asks the hook, if there is one. What is missing and what is forbidden look the same."""
+
+    def __init__(self, bus: Bus, authorize: Authorize | None) -> None:
+        self._bus = bus
+        self._authorize = authorize
+
+    async def check(
+        self, connection: HTTPConnection, action: Action, operation: Snapshot | None = None
+    ) -> None:
+        """Ask for one action.
+
+        Raises:
+            Unauthorized, Forbidden: whatever the hook raises.
+        """
+        if self._authorize is not None:
+            await self._authorize(connection, action, operation)
+
+    async def journal(self, connection: HTTPConnection, action: Action, id: str) -> Journal:
+        """Find an operation that may be read, cancelled or reported to.
+
+        Raises:
+            Unauthorized: as the hook says, for operations there are and for others alike.
+            NotFound: there is none, or it is not theirs.
+            Expired: it is no longer kept. With a hook that is a NotFound: nobody can say
+                any more whose it was.
+        """
+        try:
+            journal = self._bus.journal(id)
+        except (NotFound, Expired) as error:
+            if self._authorize is None:
+                raise
+            with suppress(Forbidden):
+                await self.check(connection, action, None)
+            raise _missing(id) from error
+        try:
+            await self.check(connection, action, journal.snapshot)
+        except Forbidden as error:
+            raise _missing(id) from error
+        return journal
+
+    async def allowed(self, connection: HTTPConnection, journals: list[Journal]) -> list[Journal]:
+        """Those of these that may be read."""
+        found = []
+        for journal in journals:
+            with suppress(Unauthorized, Forbidden):
+                await self.check(connection, "read", journal.snapshot)
+                found.append(journal)
+        return found
+
+    def permissions(self, connection: HTTPConnection) -> Permissions | None:
+        """For a stream of many; None where everything may be read."""
+        return None if self._authorize is None else Permissions(self, connection)
+
+
+class Permissions:
+    """What one stream of many may show: the hook is asked once for each operation.
+
+    While an answer is out the stream waits at that operation's first event.
+    """
+
+    def __init__(self, access: Access, connection: HTTPConnection) -> None:
+        self._access = access
+        self._connection = connection
+        self._known: WeakKeyDictionary[Journal, bool] = WeakKeyDictionary()
+        self._asked: dict[Journal, None] = {}
+        self._wake = anyio.Event()
+
+    def get(self, journal: Journal) -> bool | None:
+        """The answer, or None: then it is asked for."""
+        answer = self._known.get(journal)
+        if answer is None:
+            self._asked[journal] = None
+            self._wake.set()
+        return answer
+
+    async def ask(self, resume: Callable[[], None]) -> None:
+        """Get the answers that are asked for, for ever, and call `resume` after each batch."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            asked, self._asked = list(self._asked), {}
+            allowed = set(await self._access.allowed(self._connection, asked))
+            for journal in asked:
+                self._known[journal] = journal in allowed
+            resume()
+
+
+def check_host(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
+    """Refuse a `Host` that is neither loopback nor one of ours.
+
+    A page of another site that makes its name resolve to 127.0.0.1 would otherwise be same-origin
+    with this server (DNS rebinding).
+
+    Raises:
+        Malformed: an HTTP/1.1 request without exactly one valid `Host` (RFC 9112 §3.2).
+        Forbidden: another host; the message says which setting allows it.
+    """
+    fields = connection.headers.getlist("host")
+    if not fields and connection.scope.get("http_version") == "1.0":
+        return
+    if len(fields) != 1:
+        raise Malformed("send one Host header (RFC 9112 §3.2)")
+    name = _host_name(fields[0])
+    if not (_is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
+        raise Forbidden(
+            f"the host {name!r} is not served here; its operator can add it to PROGRESS_HOSTS"
+        )
+
+
+def _host_name(field: str) -> str:
+    if field.startswith("["):
+        return field[1:].partition("]")[0].lower()
+    return field.partition(":")[0].lower().rstrip(".")
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _matches(name: str, host: str) -> bool:
+    return host == "*" or name == host or (host.startswith("*.") and name.endswith(host[1:]))
+
+
+def _missing(id: str) -> NotFound:
+    return NotFound(f"there is no operation {id!r}")

@@ -1,0 +1,204 @@
+"""`Progress`, the ASGI application: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TypeVar, overload
+
+import anyio
+import msgspec
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from progress.bus import MemoryBus
+from progress.core.operation import Snapshot
+from progress.errors import RequestError
+from progress.hub import Hub
+from progress.runner import Runner
+from progress.runner.codec import to_raw
+from progress.settings import Settings
+
+from .access import Access, Authorize, check_host
+from .openapi import document
+from .operations import Operations
+from .problems import problem_response
+from .resource import Resource, not_found
+from .streams import Streams
+
+__all__ = ["RUNNING", "Progress"]
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+RUNNING: ContextVar[list[Progress] | None] = ContextVar("progress_running", default=None)
+"""Where a `Progress` whose lifespan runs enters itself, for the server to drain it."""
+
+
+class Progress:
+    """An ASGI application that runs operations and shows how far they have got.
+
+    It runs alone (`progress serve module:app`) or mounted under any path of another application,
+    which then passes `lifespan=app.lifespan` on.
+
+    `authorize` is asked for every action; it raises `Unauthorized` or `Forbidden`. Without it
+    everybody who reaches the server may do everything. `settings` are read from the environment
+    where they are not given.
+
+    Raises:
+        SettingsError: an environment variable has a value that cannot be.
+    """
+
+    def __init__(
+        self, *, settings: Settings | None = None, authorize: Authorize | None = None
+    ) -> None:
+        self.settings = settings or Settings.from_environment()
+        self.is_guarded = authorize is not None
+        """Whether `authorize` is there."""
+        epoch = time.time_ns() // 1_000
+        self.bus = MemoryBus(epoch, self.settings.limits, self.settings.retention)
+        self.hub = Hub(self.bus, self.settings)
+        self.runner = Runner(self.bus, self.settings)
+        access = Access(self.bus, authorize)
+        operations = Operations(self.bus, self.runner, self.hub, access, self.settings)
+        streams = Streams(self.bus, self.hub, access, self.settings)
+        self.routes = [
+            Route("/operations", Resource(GET=operations.list, POST=operations.start)),
+            Route("/operations/{id}", Resource(GET=operations.show)),
+            Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
+            Route("/operations/{id}/events", Resource(GET=streams.one)),
+            Route("/events", Resource(GET=streams.many)),
+            Route("/kinds", Resource(GET=operations.kinds)),
+            Route("/healthz", Resource(GET=_healthy)),
+            Route("/readyz", Resource(GET=self._ready)),
+            Route("/openapi.json", Resource(GET=self._describe)),
+        ]
+        self._router = Router(
+            self.routes, redirect_slashes=False, default=not_found, lifespan=self.lifespan
+        )
+        self._is_running = False
+
+    @overload
+    def operation(self, function: _F, /) -> _F: ...
+    @overload
+    def operation(
+        self,
+        *,
+        name: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        stall: float | None = None,
+    ) -> Callable[[_F], _F]: ...
+    def operation(
+        self,
+        function: _F | None = None,
+        /,
+        *,
+        name: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        stall: float | None = None,
+    ) -> _F | Callable[[_F], _F]:
+        """Make a function a kind of operation: `@app.operation`, or with options in brackets.
+
+        `limit` is how many run at once; `timeout` how many seconds one may run; `stall` how many
+        it may report nothing. The function stays callable as it was.
+
+        Raises:
+            KindError: it cannot be one; the message says what to change.
+        """
+        options = {"limit": limit, "timeout": timeout, "stall": stall}
+
+        def register(function: _F) -> _F:
+            self.runner.kinds.register(function, name, options)
+            return function
+
+        return register if function is None else register(function)
+
+    def start(
+        self, kind: str, /, labels: Mapping[str, str] | None = None, **params: object
+    ) -> Snapshot:
+        """Start an operation from the event loop's thread, without asking `authorize`.
+
+        Raises:
+            UnknownKind, InvalidParams, Busy, Draining, NotRunning: as named.
+        """
+        return self.runner.start(self.runner.draft(kind, to_raw(params), labels or {}))
+
+    def cancel(self, id: str) -> Snapshot:
+        """Stop an operation, without asking `authorize`.
+
+        Raises:
+            NotFound, Expired, Ended: as named.
+        """
+        return self.runner.cancel(id)
+
+    def snapshot(self, id: str) -> Snapshot:
+        """The present state of an operation.
+
+        Raises:
+            NotFound, Expired: as named.
+        """
+        return self.bus.journal(id).snapshot
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Be able to run operations inside this block: `Starlette(lifespan=progress.lifespan)`."""
+        async with anyio.create_task_group() as tasks, self.runner.run():
+            tasks.start_soon(self._keep_time)
+            if (running := RUNNING.get()) is not None:
+                running.append(self)
+            self._is_running = True
+            try:
+                yield
+            finally:
+                self._is_running = False
+                await self.drain(self.settings.timing.grace)
+                tasks.cancel_scope.cancel()
+
+    async def drain(self, within: float) -> None:
+        """Stop in an orderly way: operations first, then the streams, in so many seconds."""
+        began = anyio.current_time()
+        self.hub.draining = True
+        await self.runner.drain(within / 2)
+        left = began + within - anyio.current_time()
+        # Half of it, so that what was written still gets out.
+        await self.hub.drain(max(left, 0.0) / 2)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, as an ASGI 3 application."""
+        if scope["type"] == "http":
+            try:
+                check_host(HTTPConnection(scope), self.settings.hosts)
+            except RequestError as error:
+                await problem_response(error)(scope, receive, send)
+                return
+        await self._router(scope, receive, send)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await anyio.sleep(self.hub.beat)
+            now = anyio.current_time()
+            self.bus.expire(now)
+            self.hub.tick(now)
+
+    async def _ready(self, request: Request) -> Response:
+        ready = self._is_running and not self.hub.draining
+        return _status("ready" if ready else "not ready", 200 if ready else 503)
+
+    async def _describe(self, request: Request) -> Response:
+        content = msgspec.json.encode(document(self.runner.kinds))
+        return Response(content, media_type="application/json")
+
+
+async def _healthy(request: Request) -> Response:
+    return _status("ok", 200)
+
+
+def _status(status: str, code: int) -> Response:
+    content = msgspec.json.encode({"status": status})
+    headers = {"cache-control": "no-store"}
+    return Response(content, code, headers=headers, media_type="application/json")

@@ -1,0 +1,169 @@
+"""Starting, listing, polling and cancelling operations, and their kinds."""
+
+from __future__ import annotations
+
+from itertools import dropwhile
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from progress.bus import Bus
+from progress.core.event import State
+from progress.core.frames import encode
+from progress.core.journal import Journal
+from progress.core.operation import Snapshot
+from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
+from progress.hub import Filter, Hub
+from progress.runner import Runner
+from progress.runner.codec import decode
+from progress.settings import Settings
+
+from .access import Access
+from .prefer import wait
+from .requests import StartRequest, body, choices, labels, number
+
+__all__ = ["Operations"]
+
+_PAGE = 50
+_LONGEST_PAGE = 500
+
+
+class Operations:
+    """The endpoints under `/operations`, and `/kinds`."""
+
+    def __init__(
+        self, bus: Bus, runner: Runner, hub: Hub, access: Access, settings: Settings
+    ) -> None:
+        self._bus = bus
+        self._runner = runner
+        self._hub = hub
+        self._access = access
+        self._settings = settings
+
+    async def start(self, request: Request) -> Response:
+        """`POST /operations`: 202, or with `Prefer: wait=N` 200 if it ends in time."""
+        limits = self._settings.limits
+        asked = decode(await body(request, limits), StartRequest)
+        asked.check_labels(limits)
+        draft = self._runner.draft(asked.kind, asked.params, asked.labels)
+        await self._access.check(request, "start", draft.snapshot)
+        journal = self._bus.journal(self._runner.start(draft).id)
+        seconds = self._wait(request)
+        if seconds is not None:
+            await wait_for_end(self._hub, journal, seconds)
+        headers = {"location": f"{_prefix(request)}/operations/{journal.snapshot.id}"}
+        ended = seconds is not None and journal.snapshot.ended
+        if ended:
+            headers["preference-applied"] = f"wait={seconds}"
+        return _respond(request, journal, 200 if ended else 202, headers)
+
+    async def show(self, request: Request) -> Response:
+        """`GET /operations/{id}`: with `If-None-Match` 304, or a long poll (`Prefer: wait=N`)."""
+        journal = await self._access.journal(request, "read", request.path_params["id"])
+        headers: dict[str, str] = {}
+        if not _matches(request, journal):
+            return _respond(request, journal, 200, headers)
+        seconds = self._wait(request)
+        if seconds is not None and not journal.snapshot.ended and request.method != "HEAD":
+            await wait_for_change(self._hub, journal, seconds)
+            if not _matches(request, journal):
+                headers["preference-applied"] = f"wait={seconds}"
+                return _respond(request, journal, 200, headers)
+        return _respond(request, journal, 304, headers)
+
+    async def cancel(self, request: Request) -> Response:
+        """`POST /operations/{id}/cancel`: 202, and 409 once it has ended."""
+        journal = await self._access.journal(request, "cancel", request.path_params["id"])
+        self._runner.cancel(journal.snapshot.id)
+        return _respond(request, journal, 202, {})
+
+    async def list(self, request: Request) -> Response:
+        """`GET /operations`: newest first, a page at a time."""
+        await self._access.check(request, "list")
+        limit = number(request, "limit", _PAGE, _LONGEST_PAGE)
+        states = choices(request, "state", State)
+        wanted = Filter(
+            kinds=frozenset(request.query_params.getlist("kind")), labels=labels(request)
+        )
+        head = self._bus.head  # before the first await: a stream from here misses nothing
+        journals = iter(list(self._bus.journals()))
+        if (page := request.query_params.get("page")) is not None:
+            journals = dropwhile(lambda journal: journal.snapshot.id >= page, journals)
+        found: list[Snapshot] = []
+        more = False
+        for journal in journals:
+            if not wanted.matches(journal) or (states and journal.snapshot.state not in states):
+                continue
+            if await self._access.allowed(request, [journal]):
+                more = len(found) == limit
+                if more:
+                    break
+                found.append(journal.snapshot)
+        next_page = _next(request, found[-1].id) if more else None
+        listed = b",".join(_resource(request, snapshot) for snapshot in found)
+        content = b'{"operations":[%b],"next":%b,"cursor":%b}' % (
+            listed,
+            encode(next_page),
+            encode(head),
+        )
+        return Response(
+            content, headers={"cache-control": "no-store"}, media_type="application/json"
+        )
+
+    async def kinds(self, request: Request) -> Response:
+        """`GET /kinds`: what may be started, with the JSON Schema of its parameters."""
+        await self._access.check(request, "list")
+        kinds = [
+            {"kind": kind.name, "description": kind.description, "params": kind.schema}
+            for kind in self._runner.kinds
+        ]
+        return Response(msgspec.json.encode({"kinds": kinds}), media_type="application/json")
+
+    def _wait(self, request: Request) -> int | None:
+        seconds = wait(request.headers.getlist("prefer"))
+        return None if seconds is None else min(seconds, int(self._settings.timing.wait))
+
+
+def _respond(request: Request, journal: Journal, status: int, headers: dict[str, str]) -> Response:
+    snapshot = journal.snapshot
+    headers |= {
+        "etag": f'"{snapshot.cursor}"',
+        "cache-control": "private, no-cache",
+        "vary": "Prefer",
+    }
+    if not snapshot.ended:
+        headers["retry-after"] = str(retry_after(journal))
+    if status == 304:
+        return Response(status_code=304, headers=headers)
+    return Response(
+        _resource(request, snapshot), status, headers=headers, media_type="application/json"
+    )
+
+
+def _resource(request: Request, snapshot: Snapshot) -> bytes:
+    """The snapshot with `links`, which depend on where the application is mounted."""
+    own = f"{_prefix(request)}/operations/{snapshot.id}"
+    links = {
+        "self": own,
+        "events": f"{own}/events?after={snapshot.cursor}",
+        "cancel": f"{own}/cancel",
+    }
+    return b'%b,"links":%b}' % (encode(snapshot)[:-1], encode(links))
+
+
+def _matches(request: Request, journal: Journal) -> bool:
+    """Weak comparison with `If-None-Match` (RFC 9110 §13.1.2)."""
+    fields = ",".join(request.headers.getlist("if-none-match"))
+    tags = [tag.strip().removeprefix("W/") for tag in fields.split(",")]
+    return "*" in tags or f'"{journal.snapshot.cursor}"' in tags
+
+
+def _next(request: Request, last: str) -> str:
+    query = request.url.include_query_params(page=last).query
+    return f"{_prefix(request)}/operations?{query}"
+
+
+def _prefix(request: Request) -> str:
+    prefix: str = request.scope.get("root_path", "")
+    return prefix.rstrip("/")

@@ -1,0 +1,72 @@
+"""Errors as `application/problem+json` (RFC 9457): the one table that maps them to HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from progress import errors
+
+__all__ = ["STATUS", "ProblemDocument", "problem_response"]
+
+STATUS: dict[type[errors.RequestError], int] = {
+    errors.Malformed: 400,
+    errors.BadCursor: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.UnknownKind: 404,
+    errors.NotFound: 404,
+    errors.Ended: 409,
+    errors.Expired: 410,
+    errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.InvalidParams: 422,
+    errors.Busy: 429,
+    errors.Draining: 503,
+}
+
+
+class _FieldProblem(Struct, frozen=True):
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(Struct, frozen=True, omit_defaults=True):
+    """The body of an answer that is an error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[_FieldProblem, ...] = ()
+
+
+def problem_response(error: errors.RequestError, status: int | None = None) -> Response:
+    """Answer with an error; `status` where it is not the one of the table."""
+    status = status or STATUS[type(error)]
+    document = ProblemDocument(
+        type=f"urn:progress:problem:{error.slug}",
+        title=error.title,
+        status=status,
+        detail=error.detail,
+        errors=tuple(_FieldProblem(*field) for field in error.errors),
+    )
+    headers = {"cache-control": "no-store"}
+    match error:
+        case errors.Unauthorized():
+            headers["www-authenticate"] = error.challenge
+        case errors.Busy():
+            headers["retry-after"] = str(error.retry_after)
+        case errors.UnsupportedMediaType():
+            headers["accept-post"] = "application/json"
+        case errors.TooLarge():
+            headers["connection"] = "close"  # rather than read what is still to come
+        case _:
+            pass
+    return Response(
+        msgspec.json.encode(document),
+        status_code=status,
+        headers=headers,
+        media_type="application/problem+json",
+    )

@@ -1,0 +1,141 @@
+"""Reading requests: bodies, cursors, filters. Whatever is wrong is said with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Raw, Struct
+from starlette.requests import Request
+
+from progress.core.cursor import Cursor
+from progress.core.event import TYPES
+from progress.errors import FieldError, InvalidParams, TooLarge, UnsupportedMediaType
+from progress.hub import Filter
+from progress.settings import Limits
+
+__all__ = ["StartRequest", "body", "choices", "labels", "number", "stream_cursor", "stream_filter"]
+
+_LABEL = 256
+"""Characters of a label's name or value."""
+
+
+class StartRequest(Struct, forbid_unknown_fields=True):
+    """The body of `POST /operations`."""
+
+    kind: str
+    params: Raw = Raw(b"{}")
+    labels: dict[str, str] = {}
+
+    def check_labels(self, limits: Limits) -> None:
+        """Keep labels few and short: they are compared for every subscriber.
+
+        Raises:
+            InvalidParams: too many, or one that is too long or empty.
+        """
+        wrong = [
+            FieldError("#/labels", f"a label's name and value have 1 to {_LABEL} characters each")
+            for name, value in self.labels.items()
+            if not (0 < len(name) <= _LABEL and len(value) <= _LABEL)
+        ]
+        if len(self.labels) > limits.labels:
+            wrong.append(FieldError("#/labels", f"an operation has at most {limits.labels} labels"))
+        if wrong:
+            raise InvalidParams("the labels do not fit; `errors` says where", tuple(wrong))
+
+
+async def body(request: Request, limits: Limits) -> bytes:
+    """Read a JSON body, all of it.
+
+    Raises:
+        UnsupportedMediaType: a form or an image tag can send other types without being asked.
+        TooLarge: as soon as that is known, not after the last byte.
+        starlette.requests.ClientDisconnect: it never came to its end.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("send the header Content-Type: application/json")
+    too_large = TooLarge(f"a request body has at most {limits.body} bytes")
+    declared = request.headers.get("content-length", "0")
+    if len(declared) > 18 or (declared.isdecimal() and int(declared) > limits.body):
+        raise too_large
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > limits.body:
+            raise too_large
+    return bytes(received)
+
+
+def stream_cursor(request: Request) -> tuple[Cursor | None, bool]:
+    """Where a stream goes on, and whether `Last-Event-ID` says so.
+
+    The header wins: an `EventSource` opened with `?after=` sends both when it reconnects.
+
+    Raises:
+        BadCursor: it is none.
+    """
+    last = request.headers.get("last-event-id")
+    if last:
+        return Cursor.parse(last), True
+    after = request.query_params.get("after")
+    return (None if after is None else Cursor.parse(after)), False
+
+
+def stream_filter(request: Request) -> Filter:
+    """The filter of a stream, from its query.
+
+    Raises:
+        InvalidParams: a type or label that cannot be.
+    """
+    query = request.query_params
+    types = choices(request, "types", TYPES)
+    return Filter(
+        operations=frozenset(query.getlist("operation")),
+        kinds=frozenset(query.getlist("kind")),
+        labels=labels(request),
+        types=types or frozenset(TYPES),
+    )
+
+
+def choices(request: Request, name: str, allowed: Iterable[str]) -> frozenset[str]:
+    """All values of one name in the query, each one of `allowed`; none is no choice at all.
+
+    Raises:
+        InvalidParams: another value; the message lists the allowed ones.
+    """
+    chosen = frozenset(request.query_params.getlist(name))
+    if not chosen <= frozenset(allowed):
+        raise _query_error(name, f"it has to be one of {', '.join(allowed)}")
+    return chosen
+
+
+def labels(request: Request) -> frozenset[tuple[str, str]]:
+    """All `label=name:value` of the query; names have no colon there.
+
+    Raises:
+        InvalidParams: one without a colon.
+    """
+    pairs = [label.partition(":") for label in request.query_params.getlist("label")]
+    if any(not colon for _, colon, _ in pairs):
+        raise _query_error("label", "write label=name:value")
+    return frozenset((name, value) for name, _, value in pairs)
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number from 1 to `most` of the query.
+
+    Raises:
+        InvalidParams: anything else.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
+        raise _query_error(name, f"it has to be a whole number from 1 to {most}")
+    return int(text)
+
+
+def _query_error(name: str, detail: str) -> InvalidParams:
+    return InvalidParams(
+        "the query does not fit; `errors` says where", (FieldError(f"?{name}", detail),)
+    )

@@ -1,0 +1,78 @@
+"""The SSE endpoints: what a stream is of, and where it goes on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from progress.bus import Bus
+from progress.core.cursor import Cursor
+from progress.core.journal import Journal
+from progress.delivery.sse import EventStream, refuse
+from progress.hub import Hub
+from progress.settings import Settings
+
+from .access import Access, Permissions
+from .requests import stream_cursor, stream_filter
+
+__all__ = ["Streams"]
+
+
+class Streams:
+    """`GET /operations/{id}/events` and `GET /events`."""
+
+    def __init__(self, bus: Bus, hub: Hub, access: Access, settings: Settings) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._access = access
+        self._settings = settings
+
+    async def one(self, request: Request) -> ASGIApp:
+        """Stream one operation; 204 to an `EventSource` that has seen its end."""
+        journal = await self._access.journal(request, "read", request.path_params["id"])
+        filter = stream_filter(request)
+        after, from_header = stream_cursor(request)
+        if after is not None and from_header and self._has_seen_the_end(journal, after):
+            return Response(status_code=204)
+        if (bye := self._hub.refusal) is not None:
+            return refuse(bye, self._settings)
+        subscribe = partial(self._hub.subscribe, filter=filter, after=after, journal=journal)
+        return EventStream(self._hub, self._settings, subscribe)
+
+    async def many(self, request: Request) -> ASGIApp:
+        """Stream all operations that match and may be read, those that start later too."""
+        await self._access.check(request, "list")
+        filter = stream_filter(request)
+        after, _ = stream_cursor(request)
+        if (bye := self._hub.refusal) is not None:
+            return refuse(bye, self._settings)
+        permissions = self._access.permissions(request)
+        subscribe = partial(self._hub.subscribe, filter=filter, after=after, permits=permissions)
+        stream = EventStream(self._hub, self._settings, subscribe)
+        return stream if permissions is None else _Guarded(stream, permissions)
+
+    def _has_seen_the_end(self, journal: Journal, after: Cursor) -> bool:
+        head = self._bus.head
+        return (
+            journal.snapshot.ended
+            and after.epoch == head.epoch
+            and journal.newest <= after.n <= head.n
+        )
+
+
+class _Guarded:
+    """A stream beside the task that asks what it may show."""
+
+    def __init__(self, stream: EventStream, permissions: Permissions) -> None:
+        self._stream = stream
+        self._permissions = permissions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._permissions.ask, self._stream.resume)
+            await self._stream(scope, receive, send)
+            tasks.cancel_scope.cancel()
