@@ -162,7 +162,7 @@ class Hub:
         nothing comes twice.
         """
         subscriber = Subscriber(sink, filter, journal, permits)
-        subscriber.reader = Reader(after, self._bus.head)
+        subscriber.reader = Reader.opened(after, self._bus.head)
         registry = self._registry(subscriber)
         registry[subscriber] = None
         self._count += 1
@@ -210,7 +210,7 @@ class Hub:
             subscriber.silence += 1
             if subscriber.silence >= _BEATS:
                 ping = ping or Frame(Ping(cursor=self._bus.head))
-                self._write(subscriber, ping)
+                self._write(subscriber, ping, ping.n)
 
     async def drain(self, within: float) -> None:
         """Say `bye` to everybody, spread over at most so many seconds."""
@@ -225,33 +225,32 @@ class Hub:
     def _publish(self, journal: Journal, frame: Frame) -> None:
         for subscriber in tuple(self._of_one.get(journal.snapshot.id, ())):
             if subscriber.live and frame.type in subscriber.types:
-                self._write(subscriber, frame)
-                if subscriber.live and journal.snapshot.ended:
-                    self._fall_behind(subscriber, self._bus.head)  # for the bookmark and the bye
+                if self._write(subscriber, frame, frame.n) and journal.snapshot.ended:
+                    self._fall_behind(subscriber, frame.n)  # for the bookmark and the bye
                     self.resume(subscriber)
+        # An operation that is new to a stream of many is introduced by its snapshot.
+        introduction = Frame(journal.notice()) if frame.n == journal.born else None
         for subscriber in tuple(self._of_many):
-            if subscriber.live and subscriber.filter.matches(journal):
-                self._introduce(subscriber, journal, frame)
+            if not (subscriber.live and subscriber.filter.matches(journal)):
+                continue
+            allowed = subscriber.permits is None or subscriber.permits.get(journal)
+            if allowed is None:  # it waits before this event for the answer
+                self._fall_behind(subscriber, frame.n - 1)
+            elif allowed and frame.type in subscriber.types:
+                n = frame.n
+                if introduction is None or self._write(subscriber, introduction, n - 1, n):
+                    self._write(subscriber, frame, n)
 
-    def _introduce(self, subscriber: Subscriber, journal: Journal, frame: Frame) -> None:
-        """Write an event to a live stream of many, and before an operation's first its snapshot."""
-        allowed = subscriber.permits is None or subscriber.permits.get(journal)
-        before = Cursor(self._bus.head.epoch, frame.n - 1)
-        if allowed is None:  # it waits there for the answer
-            self._fall_behind(subscriber, before)
-        elif allowed and frame.type in subscriber.types:
-            if frame.n == journal.born and not subscriber.sink.write(Frame(journal.notice())):
-                self._fall_behind(subscriber, before)
-            else:
-                self._write(subscriber, frame)
-
-    def _write(self, subscriber: Subscriber, frame: Frame) -> None:
+    def _write(self, subscriber: Subscriber, frame: Frame, position: int, shown: int = 0) -> bool:
+        """Write to a live one; say whether it is live still. Else that is its position now."""
         subscriber.silence = 0
-        if not subscriber.sink.write(frame) and frame.id is not None:
-            self._fall_behind(subscriber, frame.id)
+        if not subscriber.sink.write(frame):
+            self._fall_behind(subscriber, position, shown)
+            return False
+        return True
 
-    def _fall_behind(self, subscriber: Subscriber, position: Cursor) -> None:
-        subscriber.reader = Reader.behind(position)
+    def _fall_behind(self, subscriber: Subscriber, position: int, shown: int = 0) -> None:
+        subscriber.reader = Reader(position, shown)
         subscriber.since = self._now
 
     def _catch_up(self, subscriber: Subscriber, reader: Reader) -> bool:
@@ -259,16 +258,9 @@ class Hub:
         journals, until = self._behind(subscriber, reader)
         losses = self._bus.losses
         expired = subscriber.journal is None and losses.evicted_since(reader.floor, reader.told)
-        lacks = CatchUp(journals, subscriber.types, expired, losses.count)
-        for position, frame in catch_up(reader, lacks):
-            if until is not None and position >= until:
-                return False
-            room = subscriber.sink.write(frame)
-            reader.position = max(reader.position, position)
-            reader.opening = reader.opening and frame.type != "snapshot"
-            if not room:
-                return False
-        return until is None
+        lacks = CatchUp(journals, subscriber.types, expired, losses.count, until)
+        room = all(map(subscriber.sink.write, catch_up(reader, lacks)))  # stops at the first False
+        return room and until is None
 
     def _behind(self, subscriber: Subscriber, reader: Reader) -> tuple[list[Journal], int | None]:
         """The journals this reader lacks something of, and the n where an answer is waited for."""

@@ -31,6 +31,10 @@ class Bus(Protocol):
     def head(self) -> Cursor:
         """The cursor of the newest event of all."""
 
+    @property
+    def full(self) -> bool:
+        """Whether what has not ended alone is over the bound for all journals."""
+
     def publish(self, event: Event, created: Snapshot | None = None) -> Frame:
         """Give the event the next cursor, fold it into its journal, tell the listener.
 

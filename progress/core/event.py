@@ -34,7 +34,7 @@ TYPES = ("state", "progress", "log", "output")
 """What `types=` may name."""
 
 LOSSLESS = frozenset({"state", "log", "output"})
-"""Every one of these reaches every reader, or is counted in a gap. Of `progress` the latest wins."""
+"""Each of these reaches every reader, or is counted in a gap. Of `progress` the latest wins."""
 
 
 class State(StrEnum):

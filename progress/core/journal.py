@@ -118,7 +118,7 @@ class Journal:
         if size:
             self.frames.append(frame)
             self.bytes += size
-        if self.snapshot.result is not None:
+        if self.snapshot.ended:
             self.payload += len(bytes(self.snapshot.result))
         return frame
 
@@ -159,40 +159,49 @@ class Reader:
     the present, not the past.
     """
 
-    __slots__ = ("bookmark", "first_id", "foreign", "opening", "owed_after", "position", "told")
+    __slots__ = (
+        "bookmark",
+        "first_id",
+        "foreign",
+        "opening",
+        "owed_after",
+        "position",
+        "shown",
+        "told",
+    )
 
-    def __init__(self, after: Cursor | None, head: Cursor) -> None:
-        self.position = self.owed_after = 0
-        self.opening = True
-        """It has not had a snapshot yet."""
+    def __init__(self, position: int = 0, shown: int = 0) -> None:
+        self.position = position
+        self.owed_after = 0
+        self.shown = shown
+        """The n of the newest snapshot it got: the event of that n may still be to come."""
+        self.opening = False
+        """It has not had its first snapshot yet."""
         self.bookmark = -1
         """The n of the last bookmark it got."""
         self.told = 0
         """The bus's count of losses when this reader was last told of them."""
         self.foreign: GapReason | None = None
         """Why the cursor it came with means nothing here, until it has been told."""
-        self.first_id = after
+        self.first_id: Cursor | None = None
         """The id of its first frame, where that has none: a parser by the letter of the WHATWG
         text starts each connection with an empty last event id."""
-        if after is None:
-            self.owed_after = head.n
-        elif after == ZERO:
-            pass
-        elif after.epoch != head.epoch:
-            self.foreign = "epoch"
-        elif after.n > head.n:
-            self.foreign = "future"
-        else:
-            self.position = after.n
-        if self.foreign is not None:
-            self.first_id = Cursor(head.epoch, 0)
 
     @classmethod
-    def behind(cls, position: Cursor) -> Reader:
-        """A reader that was live up to here, and is not any more."""
-        reader = cls(position, position)
-        reader.opening = False
-        reader.first_id = None
+    def opened(cls, after: Cursor | None, head: Cursor) -> Reader:
+        """A reader that has just come, with or without a cursor."""
+        reader = cls()
+        reader.opening = True
+        reader.first_id = after
+        if after is None:
+            reader.owed_after = head.n
+        elif after == ZERO:
+            pass
+        elif after.epoch == head.epoch and after.n <= head.n:
+            reader.position = after.n
+        else:
+            reader.foreign = "future" if after.epoch == head.epoch else "epoch"
+            reader.first_id = Cursor(head.epoch, 0)
         return reader
 
     @property
@@ -212,28 +221,36 @@ class CatchUp(NamedTuple):
     """An operation that it could have shown was evicted, and it has not been told."""
     losses: int
     """The bus's count of losses so far."""
+    until: int | None
+    """Nothing from this n on may be shown yet."""
 
 
-def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[tuple[int, Frame]]:
-    """Yield what the reader has not got, ascending by cursor, each with its position after it.
+def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
+    """Yield what the reader has not got, ascending by cursor, and move it along.
 
     A gap first, if one has to be told. Then the retained lossless events, and the snapshot of
     each journal, placed at its newest cursor and just before the event of that cursor: the other
     way round, a drop between the two would move the reader's id past a snapshot that was never
-    sent. Take it all, or stop and call again: nothing is kept in between but the position.
+    sent. A frame that was yielded has to be written. Take them all, or stop after any and call
+    again later: nothing is kept in between but the reader.
     """
     notice = _gap(reader, lacks)
     reader.told = lacks.losses
     reader.foreign = None
     if notice is not None:
-        yield reader.position, _numbered(notice, reader)
-    runs = [_run(journal, reader.floor, lacks.types) for journal in lacks.journals]
-    for _, _, position, item in merge(*runs):
+        yield _numbered(notice, reader)
+    runs = [_run(journal, reader, lacks.types) for journal in lacks.journals]
+    for n, _, position, item in merge(*runs):
+        if lacks.until is not None and position >= lacks.until:
+            return
+        reader.position = max(reader.position, position)
         if isinstance(item, Journal):
-            yield position, _numbered(item.notice(), reader)
+            reader.shown = n
+            reader.opening = False
+            yield _numbered(item.notice(), reader)
         else:
             reader.first_id = None
-            yield position, item
+            yield item
 
 
 def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
@@ -255,18 +272,19 @@ def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
 
 
 def _run(
-    journal: Journal, floor: int, types: Set[str]
+    journal: Journal, reader: Reader, types: Set[str]
 ) -> Iterator[tuple[int, int, int, Journal | Frame]]:
     """Yield n, rank, the position after it, and the event, or the journal for its snapshot.
 
     An n belongs to one journal, so n and rank order any two items of any journals.
     """
-    frames = journal.since(floor, types)
+    frames = journal.since(reader.floor, types)
     newest = journal.newest
     last = frames.pop() if frames and frames[-1].n == newest else None
     for frame in frames:
         yield frame.n, 0, frame.n, frame
-    yield newest, 0, newest if last is None else newest - 1, journal
+    if reader.shown != newest:
+        yield newest, 0, newest if last is None else newest - 1, journal
     if last is not None:
         yield newest, 1, newest, last
 

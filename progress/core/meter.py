@@ -85,7 +85,7 @@ class Node:
         self._unknown = 0
         """Children whose fraction nobody knows."""
         if parent is not None:
-            parent._adopt(weight)
+            parent.adopt(weight)
 
     @property
     def fraction(self) -> float | None:
@@ -120,8 +120,16 @@ class Node:
         elif self._fraction is None and not self._weights:
             self._become(0.0)
 
-    def _adopt(self, weight: float) -> None:
+    def adopt(self, weight: float) -> None:
+        """Count one more child, of which nothing is done."""
         self._weights += weight
+        if self.state is not StepState.SUCCEEDED:
+            self._sum_up()
+
+    def take(self, weight: float, before: float | None, fraction: float | None) -> None:
+        """Count what a child of that weight has changed by."""
+        self._done += weight * ((fraction or 0.0) - (before or 0.0))
+        self._unknown += (fraction is None) - (before is None)
         if self.state is not StepState.SUCCEEDED:
             self._sum_up()
 
@@ -133,10 +141,4 @@ class Node:
         if self._parent is None or fraction == before:
             return
         parent, weight = self._parent
-        parent._take(weight, before, fraction)
-
-    def _take(self, weight: float, before: float | None, fraction: float | None) -> None:
-        self._done += weight * ((fraction or 0.0) - (before or 0.0))
-        self._unknown += (fraction is None) - (before is None)
-        if self.state is not StepState.SUCCEEDED:
-            self._sum_up()
+        parent.take(weight, before, fraction)

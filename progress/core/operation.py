@@ -54,7 +54,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """In the order in which they were planned or opened."""
     params: Raw
     labels: dict[str, str]
-    result: Raw | None
+    result: Raw
+    """`null` until it has succeeded, and where it returned nothing."""
     error: Problem | None
     created_at: str
     started_at: str | None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path, PosixPath, PurePath, PurePosixPath
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 from msgspec import Raw
@@ -112,7 +112,7 @@ def _encode_type(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form; return a dict, a dataclass, a list")
 
 
-def _clean_all(value: Any) -> object:
+def _clean_all(value: object) -> object:
     match value:
         case str():
             return clean(value)

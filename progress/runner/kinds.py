@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
 import msgspec
@@ -15,7 +15,7 @@ from progress.errors import KindError, UnknownKind
 
 from . import codec
 
-__all__ = ["Function", "Kind", "Kinds"]
+__all__ = ["Bounds", "Function", "Kind", "Kinds"]
 
 Function = Callable[..., object]
 """An operation function: `def` or `async def`, its first parameter the reporter."""
@@ -24,20 +24,27 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A registered operation function. Times are seconds; None means no bound."""
+class Bounds:
+    """What operations of a kind may take; None means no bound. Times are seconds."""
 
-    name: str
-    function: Function
-    params: type[Struct]
-    schema: Mapping[str, object]
-    description: str
     limit: int | None = None
     """How many of this kind run at the same time."""
     timeout: float | None = None
     """How long it may run."""
     stall: float | None = None
     """How long it may report nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A registered operation function."""
+
+    name: str
+    function: Function
+    params: type[Struct]
+    schema: Mapping[str, object]
+    description: str
+    bounds: Bounds
 
     @property
     def is_async(self) -> bool:
@@ -62,7 +69,7 @@ class Kinds:
     def __init__(self) -> None:
         self._kinds: dict[str, Kind] = {}
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Kind]:
         return iter(self._kinds.values())
 
     def __getitem__(self, name: str) -> Kind:
@@ -77,22 +84,22 @@ class Kinds:
             known = ", ".join(sorted(self._kinds)) or "none yet"
             raise UnknownKind(f"there is no kind {name!r}; there are: {known}") from None
 
-    def register(self, function: Function, name: str | None, options: Mapping[str, Any]) -> None:
-        """Make a function a kind; `options` are `limit`, `timeout` and `stall`.
+    def register(self, function: Function, name: str | None, bounds: Bounds) -> None:
+        """Make a function a kind.
 
         Raises:
             KindError: its name is taken or cannot be, or a parameter has no JSON form.
         """
-        kind = _from_function(function, name or getattr(function, "__name__", ""))
+        kind = _from_function(function, name or str(getattr(function, "__name__", "")), bounds)
         if kind.name in self._kinds:
             raise KindError(f"there is a kind {kind.name!r} already; pass name=…")
-        for option, value in options.items():
+        for bound, value in asdict(bounds).items():
             if value is not None and not value > 0:
-                raise KindError(f"{kind.name}: {option} has to be above 0, or None for no bound")
-        self._kinds[kind.name] = replace(kind, **options)
+                raise KindError(f"{kind.name}: {bound} has to be above 0, or None for no bound")
+        self._kinds[kind.name] = kind
 
 
-def _from_function(function: Function, name: str) -> Kind:
+def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
     if not _NAME.fullmatch(name):
         raise KindError(f"{name!r} cannot name a kind: letters, digits, `_.-`; pass name=…")
     parameters = list(inspect.signature(function).parameters.values())
@@ -121,6 +128,7 @@ def _from_function(function: Function, name: str) -> Kind:
         params=params,
         schema=schema,
         description=inspect.getdoc(function) or "",
+        bounds=bounds,
     )
 
 

@@ -230,13 +230,11 @@ class Operation:
         """Send what had to wait and is due now; open the gate of what has nothing new."""
         for tally in list(self._waiting):
             if due(tally.sent_at, now, self.settings.timing.report):
+                tally.limit = OPEN  # first: what a thread counts from here on reports itself
                 if tally.has_news:
                     self._send(tally, now)
                 else:
                     self._waiting.discard(tally)
-                    tally.limit = OPEN
-                    if tally.has_news:  # counted by a thread just before the gate opened
-                        self.emit(tally)
 
     # Inside
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,19 +18,17 @@ from msgspec import Raw
 
 from progress.bus import Bus
 from progress.core.cursor import ZERO
-from progress.core.event import OperationProgress, Problem, State
+from progress.core.event import OperationProgress, State
 from progress.core.operation import Snapshot
-from progress.errors import Busy, Cancelled, Draining, Ended, Failure, NotRunning
+from progress.errors import Busy, Cancelled, Draining, Ended, NotRunning
 from progress.settings import Settings
 
-from . import codec
+from .ending import Ending, failed, problem, stopped, succeeded
 from .kinds import Kind, Kinds
 from .operation import Operation, timestamp
 from .reporter import Reporter
 
 __all__ = ["Draft", "Runner"]
-
-_logger = logging.getLogger("progress")
 
 _TICK = 0.05
 """Seconds between two sweeps: half of the pace of progress events, so none waits for 200 ms."""
@@ -47,12 +43,6 @@ class Draft(NamedTuple):
     snapshot: Snapshot
     kind: Kind
     values: dict[str, object]
-
-
-class _Ending(NamedTuple):
-    state: State
-    result: Raw | None = None
-    error: Problem | None = None
 
 
 class Runner:
@@ -108,7 +98,7 @@ class Runner:
             steps=(),
             params=raw,
             labels=dict(labels),
-            result=None,
+            result=Raw(b"null"),
             error=None,
             created_at=now,
             started_at=None,
@@ -154,7 +144,7 @@ class Runner:
         self.draining = True
         for operation in list(self._queue.values()):
             del self._queue[operation.id]
-            operation.end(State.FAILED, error=_problem("shutdown", "the server stopped"))
+            operation.end(State.FAILED, error=problem("shutdown", "the server stopped"))
         for operation in list(self._running.values()):
             if not operation.stopping:
                 operation.stop("shutdown")
@@ -192,7 +182,10 @@ class Runner:
             return
         for operation in list(self._queue.values()):
             kind = operation.kind
-            if kind.limit is not None and self._kinds_running[kind.name] >= kind.limit:
+            if (
+                kind.bounds.limit is not None
+                and self._kinds_running[kind.name] >= kind.bounds.limit
+            ):
                 continue
             del self._queue[operation.id]
             self._running[operation.id] = operation
@@ -204,14 +197,14 @@ class Runner:
                 return
 
     async def _run(self, operation: Operation) -> None:
-        ending: _Ending | None = None
+        ending: Ending | None = None
         try:
             with operation.scope:
                 ending = await self._perform(operation)
         finally:
-            self._end(operation, ending or _stopped(operation))
+            self._end(operation, ending or stopped(operation))
 
-    async def _perform(self, operation: Operation) -> _Ending:
+    async def _perform(self, operation: Operation) -> Ending:
         pen = Reporter(operation)
         pen.activate()
         call = partial(operation.kind.function, pen, **operation.params)
@@ -222,31 +215,13 @@ class Runner:
                 result = await to_thread.run_sync(
                     _in_thread, call, abandon_on_cancel=True, limiter=self._threads
                 )
-            return _Ending(State.SUCCEEDED, self._fitting(codec.to_raw(result)))
+            return succeeded(operation, result)
         except Cancelled:
-            return _stopped(operation)
+            return stopped(operation)
         except (Exception, SystemExit) as error:
-            return self._failed(operation, error)
+            return failed(operation, error)
 
-    def _fitting(self, result: Raw) -> Raw:
-        limit = self._settings.limits.event
-        if len(bytes(result)) > limit:
-            raise Failure("too-large", f"a result has at most {limit} bytes; save it, return a URL")
-        return result
-
-    def _failed(self, operation: Operation, error: BaseException) -> _Ending:
-        if operation.stopping and operation.stopping != "cancelled":
-            return _stopped(operation)
-        limit = self._settings.limits.log
-        trace = "".join(traceback.format_exception(error)) if self._settings.debug else None
-        if isinstance(error, Failure):
-            detail = codec.clip(error.detail, limit)
-            return _Ending(State.FAILED, error=_problem(error.type, detail, error.title, trace))
-        _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
-        detail = codec.clip(f"{type(error).__name__}: {error}", limit)
-        return _Ending(State.FAILED, error=_problem("exception", detail, None, trace))
-
-    def _end(self, operation: Operation, ending: _Ending) -> None:
+    def _end(self, operation: Operation, ending: Ending) -> None:
         if operation.ended:
             return  # it was left behind, and has come to its end after all
         if ending.state is State.CANCELLED and not operation.stopping:
@@ -261,7 +236,7 @@ class Runner:
     def _leave_behind(self, operation: Operation) -> None:
         """End an operation whose function does not end: nothing can stop a thread, or a shield."""
         operation.log("it did not stop in time and was left behind", "warning", None)
-        self._end(operation, _stopped(operation))
+        self._end(operation, stopped(operation))
         operation.scope.cancel()
 
     async def _keep_time(self) -> None:
@@ -275,13 +250,13 @@ class Runner:
     def _sweep(self, now: float) -> None:
         for operation in list(self._running.values()):
             operation.sweep(now)
-            kind = operation.kind
+            bounds = operation.kind.bounds
             if operation.stopping:
                 if now >= operation.stop_by:
                     self._leave_behind(operation)
-            elif kind.timeout is not None and now - operation.started_at >= kind.timeout:
+            elif bounds.timeout is not None and now - operation.started_at >= bounds.timeout:
                 operation.stop("timeout")
-            elif kind.stall is not None and now - operation.reported_at >= kind.stall:
+            elif bounds.stall is not None and now - operation.reported_at >= bounds.stall:
                 operation.stop("stalled")
         if now - self._positions_at >= _POSITIONS:
             self._positions_at = now
@@ -294,35 +269,3 @@ def _in_thread(call: partial[object]) -> object:
         return call()
     except StopIteration as error:  # a future cannot carry it; a coroutine does the same (PEP 479)
         raise RuntimeError("the operation function raised StopIteration") from error
-
-
-def _stopped(operation: Operation) -> _Ending:
-    kind = operation.kind
-    match operation.stopping:
-        case "timeout":
-            detail = f"it did not end within {kind.timeout:g} s"
-        case "stalled":
-            detail = f"it reported nothing for {kind.stall:g} s"
-        case "shutdown":
-            detail = "the server stopped"
-        case _:
-            return _Ending(State.CANCELLED)
-    return _Ending(State.FAILED, error=_problem(operation.stopping, detail))
-
-
-def _problem(type: str, detail: str, title: str | None = None, trace: str | None = None) -> Problem:
-    uri = type if ":" in type else f"urn:progress:problem:{type}"
-    return Problem(
-        type=uri,
-        title=title or _TITLES.get(type, type),
-        detail=detail,
-        traceback=trace,
-    )
-
-
-_TITLES = {
-    "exception": "The operation raised an exception",
-    "timeout": "The operation took too long",
-    "stalled": "The operation stalled",
-    "shutdown": "The server stopped",
-}

@@ -52,7 +52,7 @@ class Tally:
         self.message: str | None = None
         self.limit = OPEN
         self.sent_at = -math.inf
-        self.node = Node(parent.node if parent else None, weight)
+        self.node: Node = Node(parent.node if parent else None, weight)
         self._meter: Meter | None = None
         self._sent: tuple[object, ...] = (0, None, None, None)
 

@@ -63,8 +63,9 @@ def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str
     signal ends the process at once, and so does the end of the grace period.
     """
     _raise_file_limit()
-    # It ends streams on its own at a signal; here that is for the hub to do.
-    AppStatus.disable_automatic_graceful_drain()
+    # What this sets would end streams at a signal; here that is for the hub to do. (The method of
+    # the same purpose has no types.)
+    AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(
         app,
         http="httptools",

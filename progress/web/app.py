@@ -21,6 +21,7 @@ from progress.errors import RequestError
 from progress.hub import Hub
 from progress.runner import Runner
 from progress.runner.codec import to_raw
+from progress.runner.kinds import Bounds
 from progress.settings import Settings
 
 from .access import Access, Authorize, check_host
@@ -86,6 +87,8 @@ class Progress:
     @overload
     def operation(
         self,
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         limit: int | None = None,
@@ -110,10 +113,10 @@ class Progress:
         Raises:
             KindError: it cannot be one; the message says what to change.
         """
-        options = {"limit": limit, "timeout": timeout, "stall": stall}
+        bounds = Bounds(limit=limit, timeout=timeout, stall=stall)
 
         def register(function: _F) -> _F:
-            self.runner.kinds.register(function, name, options)
+            self.runner.kinds.register(function, name, bounds)
             return function
 
         return register if function is None else register(function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import TypeAlias
 
 import msgspec
 
@@ -16,77 +17,24 @@ from .requests import StartRequest
 
 __all__ = ["document"]
 
-_JSON = "application/json"
+_Object: TypeAlias = dict[str, object]
 
 
-def document(kinds: Kinds) -> dict[str, object]:
+def document(kinds: Kinds) -> _Object:
     """Describe all routes, and what each kind takes."""
-    types = (Snapshot, Message, ProblemDocument, StartRequest)
-    (snapshot, message, problem, start), components = msgspec.json.schema_components(
-        types, schema_hook=_schema, ref_template="#/components/schemas/{name}"
-    )
-    components["StartRequest"]["properties"]["kind"] = {"enum": [kind.name for kind in kinds]}
-    components["StartRequest"]["properties"]["params"] = {
-        "anyOf": [{"title": kind.name, **kind.schema} for kind in kinds]
-    }
-    errors = {"default": _answer("what went wrong, and what to do", problem, "problem+json")}
-    stream = _answer("events, one to a `data:` line", message, None)
-    shown = {"200": _answer("its present state, with `links`", snapshot), **errors}
     return {
         "openapi": "3.1.0",
         "info": {"title": "progress", "version": version("progress-server")},
-        "components": {"schemas": components},
+        "components": {"schemas": _schemas(kinds)},
         "paths": {
-            "/operations": {
-                "get": {
-                    "summary": "List operations, newest first",
-                    "parameters": [
-                        *(_query(name) for name in ("state", "kind", "label")),
-                        _query("limit", many=False),
-                        _query("page", many=False),
-                    ],
-                    "responses": {"200": _answer("one page", None), **errors},
-                },
-                "post": {
-                    "summary": "Start an operation",
-                    "parameters": [_header("Prefer")],
-                    "requestBody": {"required": True, "content": {_JSON: {"schema": start}}},
-                    "responses": {"202": _answer("started", snapshot), **shown},
-                },
-            },
-            "/operations/{id}": {
-                "parameters": [_id()],
-                "get": {
-                    "summary": "Show an operation, or wait for its next event",
-                    "parameters": [_header("If-None-Match"), _header("Prefer")],
-                    "responses": {"304": {"description": "nothing new"}, **shown},
-                },
-            },
-            "/operations/{id}/cancel": {
-                "parameters": [_id()],
-                "post": {
-                    "summary": "Cancel an operation",
-                    "responses": {"202": _answer("it is being stopped", snapshot), **errors},
-                },
-            },
-            "/operations/{id}/events": {
-                "parameters": [_id()],
-                "get": {
-                    "summary": "Stream one operation until it ends",
-                    "parameters": _resumable("types"),
-                    "responses": {
-                        "200": stream,
-                        "204": {"description": "you have seen its end"},
-                        **errors,
-                    },
-                },
-            },
+            "/operations": {"get": _list(), "post": _start()},
+            "/operations/{id}": _under_id(get=_show()),
+            "/operations/{id}/cancel": _under_id(
+                post=_route("Cancel an operation", {"202": _json("it stops", "Snapshot")})
+            ),
+            "/operations/{id}/events": _under_id(get=_stream("Stream one operation", "types")),
             "/events": {
-                "get": {
-                    "summary": "Stream all operations that match",
-                    "parameters": _resumable("operation", "kind", "label", "types"),
-                    "responses": {"200": stream, **errors},
-                }
+                "get": _stream("Stream all that match", "operation", "kind", "label", "types")
             },
             "/kinds": _plain("List the kinds, with the JSON Schema of their parameters"),
             "/healthz": _plain("Say that the process lives"),
@@ -96,7 +44,18 @@ def document(kinds: Kinds) -> dict[str, object]:
     }
 
 
-def _schema(type: type) -> dict[str, object]:
+def _schemas(kinds: Kinds) -> _Object:
+    types = (Snapshot, Message, ProblemDocument, StartRequest)
+    (_, message, _, _), components = msgspec.json.schema_components(
+        types, schema_hook=_schema, ref_template="#/components/schemas/{name}"
+    )
+    start = components["StartRequest"]["properties"]
+    start["kind"] = {"enum": [kind.name for kind in kinds]}
+    start["params"] = {"anyOf": [{"title": kind.name, **kind.schema} for kind in kinds]}
+    return {**components, "Message": message}
+
+
+def _schema(type: type) -> _Object:
     if type is Cursor:
         return {"type": "string", "pattern": "^[0-9]+-[0-9]+$"}
     if type is msgspec.Raw:
@@ -104,29 +63,77 @@ def _schema(type: type) -> dict[str, object]:
     raise NotImplementedError(type)
 
 
-def _answer(description: str, schema: object, kind: str | None = "json") -> dict[str, object]:
-    media_type = "text/event-stream" if kind is None else f"application/{kind}"
-    return {"description": description, "content": {media_type: {"schema": schema or {}}}}
+def _list() -> _Object:
+    page = [_query("limit", many=False), _query("page", many=False)]
+    return _route(
+        "List operations, newest first",
+        {"200": _json("one page", None)},
+        [*map(_query, ("state", "kind", "label")), *page],
+    )
 
 
-def _plain(summary: str) -> dict[str, object]:
-    return {"get": {"summary": summary, "responses": {"200": _answer(summary, None)}}}
+def _start() -> _Object:
+    answers: _Object = {
+        "202": _json("started; its state and `links`", "Snapshot"),
+        "200": _json("it ended within `Prefer: wait=N`", "Snapshot"),
+    }
+    content = {"application/json": {"schema": _ref("StartRequest")}}
+    route = _route("Start an operation", answers, [_header("Prefer")])
+    return {**route, "requestBody": {"required": True, "content": content}}
 
 
-def _query(name: str, many: bool = True) -> dict[str, object]:
+def _show() -> _Object:
+    answers: _Object = {
+        "200": _json("its state and `links`", "Snapshot"),
+        "304": {"description": "nothing new since `If-None-Match`"},
+    }
+    headers = [_header("If-None-Match"), _header("Prefer")]
+    return _route("Show an operation, or wait for its next event", answers, headers)
+
+
+def _stream(summary: str, *filters: str) -> _Object:
+    events = {"text/event-stream": {"schema": _ref("Message")}}
+    answers: _Object = {
+        "200": {"description": "events, one to a `data:` line", "content": events},
+        "204": {"description": "nothing can come after that `Last-Event-ID`"},
+    }
+    after = [_query("after", many=False), _header("Last-Event-ID")]
+    return _route(summary, answers, [*map(_query, filters), *after])
+
+
+def _plain(summary: str) -> _Object:
+    return {"get": _route(summary, {"200": _json(summary, None)})}
+
+
+def _route(summary: str, answers: _Object, parameters: list[_Object] | None = None) -> _Object:
+    problem = {"application/problem+json": {"schema": _ref("ProblemDocument")}}
+    default = {"description": "what went wrong, and what to do", "content": problem}
+    return {
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {**answers, "default": default},
+    }
+
+
+def _under_id(**routes: _Object) -> _Object:
+    id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [id], **routes}
+
+
+def _json(description: str, schema: str | None) -> _Object:
+    content = {"application/json": {"schema": _ref(schema) if schema else {}}}
+    return {"description": description, "content": content}
+
+
+def _ref(name: str) -> _Object:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _query(name: str, many: bool = True) -> _Object:
     text = {"type": "string"}
     schema = {"type": "array", "items": text} if many else text
     return {"name": name, "in": "query", "schema": schema}
 
 
-def _header(name: str) -> dict[str, object]:
+def _header(name: str) -> _Object:
     return {"name": name, "in": "header", "schema": {"type": "string"}}
-
-
-def _id() -> dict[str, object]:
-    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-
-
-def _resumable(*filters: str) -> list[dict[str, object]]:
-    after = (_query("after", many=False), _header("Last-Event-ID"))
-    return [*(_query(name) for name in filters), *after]

@@ -29,6 +29,8 @@ class View:
         """Begin a connection; return the `Last-Event-ID` to send, if there is one."""
         self._parser = Parser()
         self.bye = None
+        # Without a cursor it starts over: what is not shown again by the first bookmark is gone.
+        self._unconfirmed = None if self.last_event_id else set(self.snapshots)
         return self.last_event_id or None
 
     def feed(self, data: bytes) -> list[Message]:
