@@ -186,6 +186,15 @@ class KindError(ConfigurationError):
 class NotRunning(ConfigurationError):
     """The application's lifespan was not run by the one who mounted it."""
 
+    slug, title = "not-running", "The application was not started"
+
+    def __init__(self) -> None:
+        self.detail = (
+            "the lifespan of Progress was not run: pass lifespan=app.lifespan, where app is your "
+            "Progress(), to the Starlette(...) or FastAPI(...) that mounts it"
+        )
+        super().__init__(self.detail)
+
 
 class ReportError(ProgressError):
     """A report that cannot be: NaN, a negative weight, or after the operation's end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import anyio
@@ -56,8 +57,15 @@ class Filter:
     types: Set[str] = field(default=frozenset(TYPES))
     """Of events; a state event always passes."""
 
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether it wants all operations."""
+        return not (self.operations or self.kinds or self.labels)
+
     def matches(self, journal: Journal) -> bool:
         """Whether this operation is wanted; that never changes."""
+        if self.is_empty:
+            return True
         snapshot = journal.snapshot
         return (
             (not self.operations or snapshot.id in self.operations)
@@ -255,18 +263,16 @@ class Hub:
 
     def _catch_up(self, subscriber: Subscriber, reader: Reader) -> bool:
         """Write what is missing; say whether all of it was."""
-        journals, until = self._behind(subscriber, reader)
-        losses = self._bus.losses
-        expired = subscriber.journal is None and losses.evicted_since(reader.floor, reader.told)
-        lacks = CatchUp(journals, subscriber.types, expired, losses.count, until)
+        lacks = self._lacks(subscriber, reader)
         room = all(map(subscriber.sink.write, catch_up(reader, lacks)))  # stops at the first False
-        return room and until is None
+        return room and lacks.until is None
 
-    def _behind(self, subscriber: Subscriber, reader: Reader) -> tuple[list[Journal], int | None]:
-        """The journals this reader lacks something of, and the n where an answer is waited for."""
+    def _lacks(self, subscriber: Subscriber, reader: Reader) -> CatchUp:
+        losses = self._bus.losses
         if (one := subscriber.journal) is not None:
-            return ([one] if reader.opening or one.newest > reader.position else []), None
-        journals: list[Journal] = []
+            journals = [one] if reader.opening or one.newest > reader.position else []
+            return CatchUp(journals, subscriber.types, False, losses.count, None)
+        journals = []
         until: int | None = None
         for journal in self._bus.changed(reader.position):
             past = journal.snapshot.ended and journal.newest <= reader.owed_after
@@ -278,7 +284,8 @@ class Hub:
                 until = born if until is None else min(until, born)
             elif allowed:
                 journals.append(journal)
-        return journals, until
+        expired = losses.evicted_since(reader.floor, reader.told)
+        return CatchUp(journals, subscriber.types, expired, losses.count, until)
 
     def _complete(self, subscriber: Subscriber) -> None:
         if self.draining:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Set
 from heapq import merge
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from .cursor import ZERO, Cursor
 from .event import LOSSLESS, Event
@@ -18,6 +18,10 @@ from .frames import Frame, Gap, GapReason, Missed, SnapshotNotice
 from .operation import Snapshot, fold
 
 __all__ = ["CatchUp", "Journal", "Losses", "Reader", "catch_up"]
+
+
+_BATCH = 64
+"""Journals merged at a time: a sink takes a hundred frames at once, and there may be 10,000."""
 
 
 class _Trimmed:
@@ -214,7 +218,7 @@ class CatchUp(NamedTuple):
     """What a bus knows that a reader at its position may lack."""
 
     journals: list[Journal]
-    """Those that match and have something after the position."""
+    """Those that match and have something after the position, ascending by their newest."""
     types: Set[str]
     """Of the lossless events it asked for."""
     expired: bool
@@ -239,8 +243,7 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     reader.foreign = None
     if notice is not None:
         yield _numbered(notice, reader)
-    runs = [_run(journal, reader, lacks.types) for journal in lacks.journals]
-    for n, _, position, item in merge(*runs):
+    for n, _, position, item in _in_order(lacks.journals, reader, lacks.types):
         if lacks.until is not None and position >= lacks.until:
             return
         reader.position = max(reader.position, position)
@@ -251,6 +254,11 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
         else:
             reader.first_id = None
             yield item
+
+
+_Place: TypeAlias = "tuple[int, int, int, Journal | Frame]"
+"""n, rank, the reader's position after it, and the event, or the journal for its snapshot. An n
+belongs to one journal, so n and rank order any two places."""
 
 
 def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
@@ -271,13 +279,20 @@ def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
     return Gap(operation=only, reason="trimmed", missed=Missed(**missed))
 
 
-def _run(
-    journal: Journal, reader: Reader, types: Set[str]
-) -> Iterator[tuple[int, int, int, Journal | Frame]]:
-    """Yield n, rank, the position after it, and the event, or the journal for its snapshot.
+def _in_order(journals: list[Journal], reader: Reader, types: Set[str]) -> Iterator[_Place]:
+    """Merge what all journals have for the reader, ascending."""
+    for start in range(0, len(journals), _BATCH):
+        batch = journals[start : start + _BATCH]
+        through = batch[-1].newest
+        # Of the later journals, those with something to say before that.
+        batch += (later for later in journals[start + _BATCH :] if later.born <= through)
+        for place in merge(*(_run(journal, reader, types) for journal in batch)):
+            if place[0] > through:
+                break
+            yield place
 
-    An n belongs to one journal, so n and rank order any two items of any journals.
-    """
+
+def _run(journal: Journal, reader: Reader, types: Set[str]) -> Iterator[_Place]:
     frames = journal.since(reader.floor, types)
     newest = journal.newest
     last = frames.pop() if frames and frames[-1].n == newest else None

@@ -100,7 +100,9 @@ def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:
 
 def _response(chunks: AsyncIterator[bytes]) -> EventSourceResponse:
     # Heartbeats are the hub's: named events, because page scripts cannot see comments.
-    return EventSourceResponse(chunks, headers=_HEADERS, ping=0)
+    response = EventSourceResponse(chunks, headers=_HEADERS, ping=0)
+    del response.headers["connection"]  # keep-alive: forbidden in HTTP/2, a default in HTTP/1.1
+    return response
 
 
 def _retry(average: float) -> bytes:

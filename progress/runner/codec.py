@@ -83,7 +83,9 @@ def clip(text: str, bytes: int) -> str:
 
 def decode_type(type: type, value: object) -> object:
     """Make one of the types of `_FORMATS` from its string."""
-    if type in _FORMATS and isinstance(value, str):
+    if type in _FORMATS:
+        if not isinstance(value, str):
+            raise ValueError(f"Expected `str`, got {value!r}")
         if "\0" in value:
             raise ValueError("a NUL byte cannot stand here")
         return type(value)
@@ -129,6 +131,7 @@ def _pointer(message: str) -> tuple[str, str]:
     match = _WHERE.fullmatch(message)
     if match is None:
         return "", message
-    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", match["steps"])
+    known = match["steps"].partition("[...]")[0]  # a key that it does not name
+    steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", known)
     pointer = "".join("/" + (name or index).replace("~", "~0") for name, index in steps)
     return pointer, match["detail"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Raw
 
 from progress.core.event import Problem, State
-from progress.errors import Failure
+from progress.errors import Cancelled, Failure
 
 from . import codec
 from .operation import Operation
@@ -24,6 +24,10 @@ _TITLES = {
     "stalled": "The operation stalled",
     "shutdown": "The server stopped",
 }
+
+
+_TEXT_BYTES = 8_192
+"""Of each text of a problem, which every snapshot carries."""
 
 
 class Ending(NamedTuple):
@@ -49,17 +53,22 @@ def succeeded(operation: Operation, result: object) -> Ending:
 
 
 def failed(operation: Operation, error: BaseException) -> Ending:
-    """It raised. After a timeout, a stall or a shutdown that is why it failed."""
-    if operation.stopping and operation.stopping != "cancelled":
+    """It raised. After a timeout, a stall or a shutdown that is why it failed.
+
+    Raises:
+        KeyboardInterrupt: that is not the operation's.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    gave_up = _is_cancelled(error)
+    if gave_up or (operation.stopping and operation.stopping != "cancelled"):
         return stopped(operation)
-    limit = operation.settings.limits.log
     trace = "".join(traceback.format_exception(error)) if operation.settings.debug else None
     if isinstance(error, Failure):
-        detail = codec.clip(error.detail, limit)
-        return Ending(State.FAILED, error=problem(error.type, detail, error.title, trace))
+        return Ending(State.FAILED, error=problem(error.type, error.detail, error.title, trace))
     _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
-    detail = codec.clip(f"{type(error).__name__}: {error}", limit)
-    return Ending(State.FAILED, error=problem("exception", detail, None, trace))
+    text = traceback.format_exception_only(error)[-1].strip()  # its str() may fail, too
+    return Ending(State.FAILED, error=problem("exception", text, None, trace))
 
 
 def stopped(operation: Operation) -> Ending:
@@ -80,8 +89,15 @@ def stopped(operation: Operation) -> Ending:
 def problem(type: str, detail: str, title: str | None = None, trace: str | None = None) -> Problem:
     """A problem object; a slug becomes a URN, a URI stays as it is."""
     return Problem(
-        type=type if ":" in type else f"urn:progress:problem:{type}",
-        title=title or _TITLES.get(type, type),
-        detail=detail,
-        traceback=trace,
+        type=codec.clean(type if ":" in type else f"urn:progress:problem:{type}"),
+        title=codec.clip(title or _TITLES.get(type, type), _TEXT_BYTES),
+        detail=codec.clip(detail, _TEXT_BYTES),
+        traceback=None if trace is None else codec.clip(trace, _TEXT_BYTES),
     )
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether it is nothing but `Cancelled`, alone or in groups of any depth."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(Cancelled)[1] is None
+    return isinstance(error, Cancelled)

@@ -107,14 +107,18 @@ class Operation:
         if get_ident() == self._thread:
             self._check()
             return function(*args)
-        return from_thread.run_sync(self._call, function, args, token=self._token)
+        # What a call on the loop's thread raises is logged there, if it is no Exception.
+        found = from_thread.run_sync(self._call, function, args, token=self._token)
+        if found is None:
+            raise Cancelled(self.stopping)
+        return found[0]
 
-    def _call(self, function: Callable[..., _T], args: tuple[object, ...]) -> _T:
+    def _call(self, function: Callable[..., _T], args: tuple[object, ...]) -> tuple[_T] | None:
         if self.stopping and (self.ended or not self._told):
             self._told = True
-            raise Cancelled(self.stopping)
+            return None
         self._check()
-        return function(*args)
+        return (function(*args),)
 
     def _check(self) -> None:
         if self.ended:
@@ -206,8 +210,7 @@ class Operation:
             if tally.has_news:
                 self.emit(tally)
         self._bus.publish(StateEvent(operation=self.id, time=timestamp(), state=State.CANCELLING))
-        for tally in (self.root, *self._steps.values()):
-            tally.limit = OPEN
+        self._open_gates()
         if self.kind.is_async:
             self.scope.cancel()
 
@@ -225,6 +228,7 @@ class Operation:
         self._bus.publish(event)
         self.ended = True
         self._waiting.clear()
+        self._open_gates()  # so that a report that comes too late is told so
 
     def sweep(self, now: float) -> None:
         """Send what had to wait and is due now; open the gate of what has nothing new."""
@@ -261,6 +265,10 @@ class Operation:
         yield name
         for count in range(2, len(self._steps) + 3):
             yield f"{name}-{count}"
+
+    def _open_gates(self) -> None:
+        for tally in (self.root, *self._steps.values()):
+            tally.limit = OPEN
 
     def _send(self, tally: Tally, now: float) -> None:
         self.reported_at = now

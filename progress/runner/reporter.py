@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from math import inf
 from operator import length_hint
 from types import TracebackType
 from typing import Self, TypeVar, get_args, overload
@@ -14,7 +15,7 @@ from progress.errors import Failure, ReportError
 
 from . import codec
 from .operation import Operation, StepOptions
-from .tally import CLOSED, Tally, amount
+from .tally import Tally, amount
 
 __all__ = ["Reporter", "Step", "track"]
 
@@ -83,11 +84,12 @@ class Step:
     def advance(self, n: float = 1) -> None:
         """Count n more units as done. Costs next to nothing while no event is due."""
         tally = self._tally
-        if 0 <= n < tally.limit:
+        if n < tally.limit and n >= 0:
             tally.completed += n
         else:
-            tally.completed += amount("n", n)
-            self._operation.call(self._operation.emit, tally)
+            amount("n", n)
+            tally.completed += n
+            self._counted()
 
     def update(
         self,
@@ -212,7 +214,7 @@ class Step:
             self._operation.call(finish, self._tally, state)
 
     def _counted(self) -> None:
-        if self._tally.limit != CLOSED:
+        if not self._tally.limit:
             self._operation.call(self._operation.emit, self._tally)
 
     def _track(self, iterable: Iterable[_T]) -> Iterator[_T]:
@@ -220,7 +222,7 @@ class Step:
         for item in iterable:
             yield item
             tally.completed += 1
-            if tally.limit != CLOSED:
+            if not tally.limit:
                 self._operation.call(self._operation.emit, tally)
 
     async def _track_async(self, iterable: AsyncIterable[_T]) -> AsyncIterator[_T]:
@@ -273,6 +275,6 @@ _current: ContextVar[Step | None] = ContextVar("progress_step", default=None)
 
 
 def _weight(weight: float) -> float:
-    if not 0 < weight <= CLOSED:
+    if not 0 < weight < inf:
         raise ReportError(f"a weight has to be above 0; it was {weight!r}")
     return weight

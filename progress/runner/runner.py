@@ -20,7 +20,7 @@ from progress.bus import Bus
 from progress.core.cursor import ZERO
 from progress.core.event import OperationProgress, State
 from progress.core.operation import Snapshot
-from progress.errors import Busy, Cancelled, Draining, Ended, NotRunning
+from progress.errors import Busy, Draining, Ended, NotRunning
 from progress.settings import Settings
 
 from .ending import Ending, failed, problem, stopped, succeeded
@@ -67,8 +67,6 @@ class Runner:
         """Be able to run operations inside this block; stop them all at its end."""
         self.draining = False
         self._busy, self._idle = Event(), Event()
-        # One thread for each operation that may run: anyio's default of 40 is everybody's.
-        self._threads = CapacityLimiter(self._settings.limits.running)
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._keep_time)
@@ -166,10 +164,7 @@ class Runner:
         if self.draining:
             raise Draining
         if self._tasks is None:
-            raise NotRunning(
-                "the lifespan of Progress was not run: pass lifespan=app.lifespan to the "
-                "Starlette(...) or FastAPI(...) that mounts it, where app is your Progress()"
-            )
+            raise NotRunning
         if len(self._queue) >= self._settings.limits.queued:
             raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
         if self._bus.full:
@@ -201,6 +196,8 @@ class Runner:
         try:
             with operation.scope:
                 ending = await self._perform(operation)
+        except anyio.get_cancelled_exc_class():
+            pass  # by itself, or with the whole task group: it is over, and nothing comes after it
         finally:
             self._end(operation, ending or stopped(operation))
 
@@ -213,12 +210,16 @@ class Runner:
                 result = await call()  # type: ignore[misc] # is_async says so
             else:
                 result = await to_thread.run_sync(
-                    _in_thread, call, abandon_on_cancel=True, limiter=self._threads
+                    # Not anyio's 40 for everybody: `limits.running` is the bound here.
+                    _in_thread,
+                    call,
+                    abandon_on_cancel=True,
+                    limiter=CapacityLimiter(1),
                 )
             return succeeded(operation, result)
-        except Cancelled:
-            return stopped(operation)
-        except (Exception, SystemExit) as error:
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
             return failed(operation, error)
 
     def _end(self, operation: Operation, ending: Ending) -> None:

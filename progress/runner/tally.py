@@ -12,13 +12,16 @@ from progress.core.event import OperationProgress, StepProgress, StepState
 from progress.core.meter import Meter, Node
 from progress.errors import ReportError
 
-__all__ = ["CLOSED", "OPEN", "Tally", "amount"]
+__all__ = ["OPEN", "SHUT", "Tally", "amount"]
 
-CLOSED = 2.0**53
-OPEN = -1.0
-"""`limit` is one of the two, so that `0 <= n < limit` lets an ordinary advance pass at once
-while the gate is closed, and catches an open gate, NaN, negative and absurd numbers alike.
-2⁵³ is where JavaScript stops counting by one (RFC 8259 §6)."""
+OPEN = 0
+SHUT = 2**30 - 1
+"""`limit` is one of the two, so that `n < limit and n >= 0` lets an ordinary advance pass at once
+while the gate is shut, and catches an open gate, NaN, negative and huge numbers alike. An int of
+one digit (of 30 bits), because the interpreter compares those fastest."""
+
+_MOST = 2**53
+"""Where JavaScript stops counting by one (RFC 8259 §6)."""
 
 
 class Tally:
@@ -68,13 +71,13 @@ class Tally:
 
     def observe(self, now: float) -> None:
         """Take the numbers as they are into the weights and the rate, as sent; shut the gate."""
-        self.completed = completed = _plain(self.completed)
-        self._sent = (completed, self.total, self.unit, self.message)
+        self._sent = (self.completed, self.total, self.unit, self.message)
+        completed = _plain(self.completed)
         self.node.observe(completed, self.total)
         if self._meter is not None and self.node.state is StepState.RUNNING:
             self._meter.observe(completed, now)
         self.sent_at = now
-        self.limit = CLOSED
+        self.limit = SHUT
 
     def status(self) -> StepProgress:
         """The step as the wire shows it."""
@@ -85,7 +88,7 @@ class Tally:
             label=self.label,
             weight=self.weight,
             state=self.node.state,
-            completed=self.completed,
+            completed=_plain(self.completed),
             total=self.total,
             unit=self.unit,
             fraction=self.node.fraction,
@@ -99,7 +102,7 @@ class Tally:
         counts = self.total is not None or self.completed != 0
         meter = self._meter if counts else None
         return OperationProgress(
-            completed=self.completed if counts else None,
+            completed=_plain(self.completed) if counts else None,
             total=self.total,
             unit=self.unit,
             fraction=self.node.fraction,
@@ -117,11 +120,12 @@ def amount(name: str, value: float) -> float:
     Raises:
         ReportError: NaN, infinite, negative or over 2⁵³.
     """
-    if not 0 <= value <= CLOSED:
+    if not 0 <= value <= _MOST:
         raise ReportError(f"{name} has to be from 0 to 2**53; it was {value!r}")
-    return _plain(value)
+    return value
 
 
 def _plain(value: float) -> float:
-    """NumPy's numbers, decimals and fractions have no JSON form of their own."""
-    return value if type(value) is int or type(value) is float else float(value)
+    """As JSON has it: NumPy's numbers, decimals and fractions have no form of their own there."""
+    number = value if type(value) is int else float(value)
+    return number if number < _MOST else _MOST

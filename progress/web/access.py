@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -19,6 +20,9 @@ from progress.errors import Expired, Forbidden, Malformed, NotFound, Unauthorize
 __all__ = ["Access", "Action", "Authorize", "Permissions", "check_host"]
 
 Action: TypeAlias = Literal["start", "read", "cancel", "report", "list"]
+
+# uri-host [ ":" port ], RFC 9110 §7.2
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
 
 Authorize: TypeAlias = Callable[[HTTPConnection, Action, Snapshot | None], Awaitable[None]]
 """Raises `Unauthorized` or `Forbidden`. The snapshot is that of the operation; for `start` of the
@@ -126,19 +130,14 @@ def check_host(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
     fields = connection.headers.getlist("host")
     if not fields and connection.scope.get("http_version") == "1.0":
         return
-    if len(fields) != 1:
-        raise Malformed("send one Host header (RFC 9112 §3.2)")
-    name = _host_name(fields[0])
+    match = _HOST.fullmatch(fields[0]) if len(fields) == 1 else None
+    if match is None:
+        raise Malformed("send one valid Host header (RFC 9112 §3.2)")
+    name = match["name"].strip("[]").rstrip(".").lower()
     if not (_is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
         raise Forbidden(
             f"the host {name!r} is not served here; its operator can add it to PROGRESS_HOSTS"
         )
-
-
-def _host_name(field: str) -> str:
-    if field.startswith("["):
-        return field[1:].partition("]")[0].lower()
-    return field.partition(":")[0].lower().rstrip(".")
 
 
 def _is_loopback(name: str) -> bool:

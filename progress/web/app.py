@@ -16,6 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from progress.bus import MemoryBus
+from progress.core.frames import encode
 from progress.core.operation import Snapshot
 from progress.errors import RequestError
 from progress.hub import Hub
@@ -63,7 +64,7 @@ class Progress:
         self.bus = MemoryBus(epoch, self.settings.limits, self.settings.retention)
         self.hub = Hub(self.bus, self.settings)
         self.runner = Runner(self.bus, self.settings)
-        access = Access(self.bus, authorize)
+        self._access = access = Access(self.bus, authorize)
         operations = Operations(self.bus, self.runner, self.hub, access, self.settings)
         streams = Streams(self.bus, self.hub, access, self.settings)
         self.routes = [
@@ -193,8 +194,10 @@ class Progress:
         return _status("ready" if ready else "not ready", 200 if ready else 503)
 
     async def _describe(self, request: Request) -> Response:
-        content = msgspec.json.encode(document(self.runner.kinds))
-        return Response(content, media_type="application/json")
+        await self._access.check(request, "list")
+        content = encode(document(self.runner.kinds, request.scope.get("root_path", "")))
+        headers = {"cache-control": "no-store"}
+        return Response(content, headers=headers, media_type="application/json")
 
 
 async def _healthy(request: Request) -> Response:

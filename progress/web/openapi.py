@@ -20,10 +20,11 @@ __all__ = ["document"]
 _Object: TypeAlias = dict[str, object]
 
 
-def document(kinds: Kinds) -> _Object:
-    """Describe all routes, and what each kind takes."""
+def document(kinds: Kinds, prefix: str) -> _Object:
+    """Describe all routes, mounted under `prefix`, and what each kind takes."""
     return {
         "openapi": "3.1.0",
+        "servers": [{"url": prefix or "/"}],
         "info": {"title": "progress", "version": version("progress-server")},
         "components": {"schemas": _schemas(kinds)},
         "paths": {
@@ -50,8 +51,12 @@ def _schemas(kinds: Kinds) -> _Object:
         types, schema_hook=_schema, ref_template="#/components/schemas/{name}"
     )
     start = components["StartRequest"]["properties"]
-    start["kind"] = {"enum": [kind.name for kind in kinds]}
-    start["params"] = {"anyOf": [{"title": kind.name, **kind.schema} for kind in kinds]}
+    if any(kinds):
+        start["kind"] = {"enum": [kind.name for kind in kinds]}
+        # An id of its own makes the definitions inside it local (JSON Schema 2020-12 §8.2.1).
+        start["params"] = {
+            "anyOf": [{"$id": f"urn:progress:kind:{kind.name}", **kind.schema} for kind in kinds]
+        }
     return {**components, "Message": message}
 
 

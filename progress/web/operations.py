@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import dropwhile
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -14,6 +16,7 @@ from progress.core.frames import encode
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
+from progress.errors import Busy, Draining
 from progress.hub import Filter, Hub
 from progress.runner import Runner
 from progress.runner.codec import decode
@@ -21,9 +24,12 @@ from progress.settings import Settings
 
 from .access import Access
 from .prefer import wait
-from .requests import StartRequest, body, choices, labels, number
+from .requests import StartRequest, body, choices, identifier, labels, number, unless_gone
 
 __all__ = ["Operations"]
+
+_JSON = "application/json"
+_FRESH = {"cache-control": "no-store"}
 
 _PAGE = 50
 _LONGEST_PAGE = 500
@@ -50,8 +56,8 @@ class Operations:
         await self._access.check(request, "start", draft.snapshot)
         journal = self._bus.journal(self._runner.start(draft).id)
         seconds = self._wait(request)
-        if seconds is not None:
-            await wait_for_end(self._hub, journal, seconds)
+        if seconds is not None and self._hub.refusal is None:
+            await unless_gone(request, partial(wait_for_end, self._hub, journal, seconds))
         headers = {"location": f"{_prefix(request)}/operations/{journal.snapshot.id}"}
         ended = seconds is not None and journal.snapshot.ended
         if ended:
@@ -66,7 +72,9 @@ class Operations:
             return _respond(request, journal, 200, headers)
         seconds = self._wait(request)
         if seconds is not None and not journal.snapshot.ended and request.method != "HEAD":
-            await wait_for_change(self._hub, journal, seconds)
+            if self._hub.refusal is not None:
+                raise Draining if self._hub.draining else Busy("too many wait already; poll")
+            await unless_gone(request, partial(wait_for_change, self._hub, journal, seconds))
             if not _matches(request, journal):
                 headers["preference-applied"] = f"wait={seconds}"
                 return _respond(request, journal, 200, headers)
@@ -88,7 +96,7 @@ class Operations:
         )
         head = self._bus.head  # before the first await: a stream from here misses nothing
         journals = iter(list(self._bus.journals()))
-        if (page := request.query_params.get("page")) is not None:
+        if (page := identifier(request, "page")) is not None:
             journals = dropwhile(lambda journal: journal.snapshot.id >= page, journals)
         found: list[Snapshot] = []
         more = False
@@ -107,9 +115,7 @@ class Operations:
             encode(next_page),
             encode(head),
         )
-        return Response(
-            content, headers={"cache-control": "no-store"}, media_type="application/json"
-        )
+        return Response(content, headers=_FRESH, media_type=_JSON)
 
     async def kinds(self, request: Request) -> Response:
         """`GET /kinds`: what may be started, with the JSON Schema of its parameters."""
@@ -118,7 +124,7 @@ class Operations:
             {"kind": kind.name, "description": kind.description, "params": kind.schema}
             for kind in self._runner.kinds
         ]
-        return Response(msgspec.json.encode({"kinds": kinds}), media_type="application/json")
+        return Response(msgspec.json.encode({"kinds": kinds}), headers=_FRESH, media_type=_JSON)
 
     def _wait(self, request: Request) -> int | None:
         seconds = wait(request.headers.getlist("prefer"))
@@ -136,9 +142,7 @@ def _respond(request: Request, journal: Journal, status: int, headers: dict[str,
         headers["retry-after"] = str(retry_after(journal))
     if status == 304:
         return Response(status_code=304, headers=headers)
-    return Response(
-        _resource(request, snapshot), status, headers=headers, media_type="application/json"
-    )
+    return Response(_resource(request, snapshot), status, headers=headers, media_type=_JSON)
 
 
 def _resource(request: Request, snapshot: Snapshot) -> bytes:
@@ -160,8 +164,8 @@ def _matches(request: Request, journal: Journal) -> bool:
 
 
 def _next(request: Request, last: str) -> str:
-    query = request.url.include_query_params(page=last).query
-    return f"{_prefix(request)}/operations?{query}"
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
+    return f"{_prefix(request)}/operations?{urlencode([*query, ('page', last)])}"
 
 
 def _prefix(request: Request) -> str:

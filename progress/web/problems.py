@@ -10,7 +10,7 @@ from progress import errors
 
 __all__ = ["STATUS", "ProblemDocument", "problem_response"]
 
-STATUS: dict[type[errors.RequestError], int] = {
+STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.Malformed: 400,
     errors.BadCursor: 400,
     errors.Unauthorized: 401,
@@ -24,6 +24,7 @@ STATUS: dict[type[errors.RequestError], int] = {
     errors.InvalidParams: 422,
     errors.Busy: 429,
     errors.Draining: 503,
+    errors.NotRunning: 500,
 }
 
 
@@ -42,15 +43,15 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True):
     errors: tuple[_FieldProblem, ...] = ()
 
 
-def problem_response(error: errors.RequestError, status: int | None = None) -> Response:
-    """Answer with an error; `status` where it is not the one of the table."""
-    status = status or STATUS[type(error)]
+def problem_response(error: errors.RequestError | errors.NotRunning) -> Response:
+    """Answer with an error."""
+    status = STATUS[type(error)]
     document = ProblemDocument(
         type=f"urn:progress:problem:{error.slug}",
         title=error.title,
         status=status,
         detail=error.detail,
-        errors=tuple(_FieldProblem(*field) for field in error.errors),
+        errors=tuple(_FieldProblem(*field) for field in getattr(error, "errors", ())),
     )
     headers = {"cache-control": "no-store"}
     match error:

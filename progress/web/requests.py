@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 
+import anyio
+from anyio import CancelScope
 from msgspec import Raw, Struct
 from starlette.requests import Request
 
@@ -13,7 +16,17 @@ from progress.errors import FieldError, InvalidParams, TooLarge, UnsupportedMedi
 from progress.hub import Filter
 from progress.settings import Limits
 
-__all__ = ["StartRequest", "body", "choices", "labels", "number", "stream_cursor", "stream_filter"]
+__all__ = [
+    "StartRequest",
+    "body",
+    "choices",
+    "identifier",
+    "labels",
+    "number",
+    "stream_cursor",
+    "stream_filter",
+    "unless_gone",
+]
 
 _LABEL = 256
 """Characters of a label's name or value."""
@@ -32,11 +45,9 @@ class StartRequest(Struct, forbid_unknown_fields=True):
         Raises:
             InvalidParams: too many, or one that is too long or empty.
         """
-        wrong = [
-            FieldError("#/labels", f"a label's name and value have 1 to {_LABEL} characters each")
-            for name, value in self.labels.items()
-            if not (0 < len(name) <= _LABEL and len(value) <= _LABEL)
-        ]
+        wrong = []
+        if not all(0 < len(name) <= _LABEL >= len(value) for name, value in self.labels.items()):
+            wrong.append(FieldError("#/labels", f"a name or value has at most {_LABEL} characters"))
         if len(self.labels) > limits.labels:
             wrong.append(FieldError("#/labels", f"an operation has at most {limits.labels} labels"))
         if wrong:
@@ -64,6 +75,20 @@ async def body(request: Request, limits: Limits) -> bytes:
         if len(received) > limits.body:
             raise too_large
     return bytes(received)
+
+
+async def unless_gone(request: Request, wait: Callable[[], Awaitable[None]]) -> None:
+    """Wait, but no longer than the client stays. The body has to be read by then."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_watch, request, tasks.cancel_scope)
+        await wait()
+        tasks.cancel_scope.cancel()
+
+
+async def _watch(request: Request, scope: CancelScope) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
 def stream_cursor(request: Request) -> tuple[Cursor | None, bool]:
@@ -119,6 +144,18 @@ def labels(request: Request) -> frozenset[tuple[str, str]]:
     if any(not colon for _, colon, _ in pairs):
         raise _query_error("label", "write label=name:value")
     return frozenset((name, value) for name, _, value in pairs)
+
+
+def identifier(request: Request, name: str) -> str | None:
+    """The id of an operation in the query.
+
+    Raises:
+        InvalidParams: it is none.
+    """
+    text = request.query_params.get(name)
+    if text is not None and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        raise _query_error(name, "follow the `next` of a page")
+    return text
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -10,11 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from progress.errors import NotFound, RequestError
+from progress.errors import NotFound, NotRunning, RequestError
 
 from .problems import problem_response
 
 __all__ = ["Endpoint", "Resource", "not_found"]
+
+_logger = logging.getLogger("progress")
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
 
@@ -37,6 +40,9 @@ class Resource:
             else:
                 response = self._no_endpoint(method)
         except RequestError as error:
+            response = problem_response(error)
+        except NotRunning as error:
+            _logger.error("%s", error.detail)
             response = problem_response(error)
         except ClientDisconnect:
             return
@@ -66,5 +72,6 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    error = NotFound(f"no {scope['path']} here; /openapi.json lists what there is")
+    prefix = scope.get("root_path", "").rstrip("/")
+    error = NotFound(f"no {scope['path']} here; {prefix}/openapi.json lists what there is")
     await problem_response(error)(scope, receive, send)

@@ -187,7 +187,7 @@ class Law(RuleBasedStateMachine):
                 client.gone = True
                 return
         head = self.bus.head
-        client.view.connect()
+        client.view.connect(after and str(after))
         client.on_this_connection = set()
         client.sink = MemorySink(room)
         if after is None:

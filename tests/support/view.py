@@ -5,7 +5,7 @@ from __future__ import annotations
 from progress.core.cursor import ZERO, Cursor
 from progress.core.event import LogEvent, OutputEvent, ProgressEvent, StateEvent
 from progress.core.frames import Bye, Gap, Message, Ping, SnapshotNotice, decode
-from progress.core.operation import Snapshot, fold
+from progress.core.operation import ENDED, Snapshot, fold
 
 from .sse import Dispatched, Parser
 
@@ -25,12 +25,15 @@ class View:
         self._unconfirmed: set[str] | None = None
         self._parser = Parser()
 
-    def connect(self) -> str | None:
-        """Begin a connection; return the `Last-Event-ID` to send, if there is one."""
+    def connect(self, after: str | None = None) -> str | None:
+        """Begin a connection; return the `Last-Event-ID` to send, if there is one.
+
+        `after` is the cursor it begins from otherwise, if it does.
+        """
         self._parser = Parser()
         self.bye = None
         # Without a cursor it starts over: what is not shown again by the first bookmark is gone.
-        self._unconfirmed = None if self.last_event_id else set(self.snapshots)
+        self._unconfirmed = None if self.last_event_id or after else set(self.snapshots)
         return self.last_event_id or None
 
     def feed(self, data: bytes) -> list[Message]:
@@ -74,6 +77,8 @@ class View:
     def _event(self, event: StateEvent | ProgressEvent | LogEvent | OutputEvent) -> None:
         if not isinstance(event, ProgressEvent):
             self.lossless.setdefault(event.cursor, event)
+        if isinstance(event, StateEvent) and event.state in ENDED:
+            self.terminal.append(event.operation)
         held = self.snapshots.get(event.operation)
         if held is not None and event.cursor > held.cursor:
             self.snapshots[event.operation] = fold(held, event)
