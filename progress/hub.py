@@ -272,10 +272,12 @@ class Hub:
         if (one := subscriber.journal) is not None:
             journals = [one] if reader.opening or one.newest > reader.position else []
             return CatchUp(journals, subscriber.types, False, losses.count, None)
+        if expired := losses.evicted_since(reader.floor, reader.told):
+            reader.start_over()
         journals = []
         until: int | None = None
         for journal in self._bus.changed(reader.position):
-            past = journal.snapshot.ended and journal.newest <= reader.owed_after
+            past = journal.snapshot.ended and journal.newest <= reader.past
             if past or not subscriber.filter.matches(journal):
                 continue
             allowed = subscriber.permits is None or subscriber.permits.get(journal)
@@ -284,7 +286,6 @@ class Hub:
                 until = born if until is None else min(until, born)
             elif allowed:
                 journals.append(journal)
-        expired = losses.evicted_since(reader.floor, reader.told)
         return CatchUp(journals, subscriber.types, expired, losses.count, until)
 
     def _complete(self, subscriber: Subscriber) -> None:

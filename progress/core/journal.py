@@ -157,11 +157,7 @@ class Journal:
 
 
 class Reader:
-    """How far somebody has got: everything up to `position` has been written to them.
-
-    Lossless events up to `owed_after` are not owed: a reader that comes without a cursor wants
-    the present, not the past.
-    """
+    """How far somebody has got: everything up to `position` has been written to them."""
 
     __slots__ = (
         "bookmark",
@@ -169,6 +165,7 @@ class Reader:
         "foreign",
         "opening",
         "owed_after",
+        "past",
         "position",
         "shown",
         "told",
@@ -177,6 +174,9 @@ class Reader:
     def __init__(self, position: int = 0, shown: int = 0) -> None:
         self.position = position
         self.owed_after = 0
+        """Lossless events up to here are not owed, whatever the position."""
+        self.past = 0
+        """Nor are operations whose last event is not after this one."""
         self.shown = shown
         """The n of the newest snapshot it got: the event of that n may still be to come."""
         self.opening = False
@@ -197,8 +197,8 @@ class Reader:
         reader = cls()
         reader.opening = True
         reader.first_id = after
-        if after is None:
-            reader.owed_after = head.n
+        if after is None:  # it wants the present, and no history
+            reader.owed_after = reader.past = head.n
         elif after == ZERO:
             pass
         elif after.epoch == head.epoch and after.n <= head.n:
@@ -207,6 +207,11 @@ class Reader:
             reader.foreign = "future" if after.epoch == head.epoch else "epoch"
             reader.first_id = Cursor(head.epoch, 0)
         return reader
+
+    def start_over(self) -> None:
+        """Owe it all snapshots again: it is to forget what is not shown to it now."""
+        self.owed_after = self.floor
+        self.position = self.shown = 0
 
     @property
     def floor(self) -> int:
@@ -222,7 +227,8 @@ class CatchUp(NamedTuple):
     types: Set[str]
     """Of the lossless events it asked for."""
     expired: bool
-    """An operation that it could have shown was evicted, and it has not been told."""
+    """An operation that it could have shown was evicted, it has not been told, and it has
+    started over."""
     losses: int
     """The bus's count of losses so far."""
     until: int | None
