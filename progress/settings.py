@@ -92,6 +92,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     debug: bool = False
     """Put the traceback of a failed operation into its `error`. Never in production."""
 
+    def __post_init__(self) -> None:
+        for name in ("limits", "timing", "retention"):
+            group: Struct = getattr(self, name)
+            try:
+                msgspec.convert(msgspec.to_builtins(group), type(group))
+            except msgspec.ValidationError as error:
+                raise SettingsError(f"{name}: {error}") from error
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read `PROGRESS_*` variables.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from .cursor import ZERO, Cursor
 
@@ -105,7 +105,7 @@ class StepProgress(Struct, frozen=True, kw_only=True):
 
 
 class _Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
-    cursor: Cursor = ZERO
+    cursor: Cursor = field(default_factory=lambda: ZERO)
     """The bus sets it; `0-0` until then."""
     operation: str
     time: str

@@ -20,6 +20,10 @@ _ETA_EVIDENCE = 1.0
 """Seconds of observation before a rate, and a time to go, are more than a guess."""
 
 
+_LONGEST_ETA = 366 * 86_400.0
+"""Seconds: beyond a year it says no more than that nobody knows."""
+
+
 def due(last: float, now: float, interval: float) -> bool:
     """Whether the next progress event may go out. Half a millisecond early is on time."""
     return now - last >= interval - 0.0005
@@ -61,7 +65,8 @@ class Meter:
         """Seconds until `total` at this rate; None without evidence or while nothing moves."""
         if total is None or self._last - self._start < _ETA_EVIDENCE or self._amount <= 0:
             return None
-        return round(max(total - self._completed, 0.0) * self._time / self._amount, 1)
+        seconds = max(total - self._completed, 0.0) * self._time / self._amount
+        return round(seconds, 1) if seconds < _LONGEST_ETA else None
 
 
 class Node:

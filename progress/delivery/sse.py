@@ -43,10 +43,12 @@ class EventStream:
         self._wake = Event()
         self._closed = False
         self._scope = CancelScope()
+        self._abort: Callable[[], None] | None = None
         self._subscriber: Subscriber | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the hub or the client ends it."""
+        self._abort = scope.get("extensions", {}).get("progress.abort")
         with self._scope:
             await _response(self._chunks())(scope, receive, send)
 
@@ -64,8 +66,14 @@ class EventStream:
         self._wake.set()
 
     def abort(self) -> None:
-        """End the stream now, although the client takes nothing."""
-        self._scope.cancel()
+        """End the stream now, although the client takes nothing.
+
+        Where the server offers it, by closing the connection; else its end waits for the client.
+        """
+        if self._abort is not None:
+            self._abort()
+        else:
+            self._scope.cancel()
 
     def resume(self) -> None:
         """Let the hub go on, if there is room."""

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from progress.errors import FieldError, InvalidParams, Malformed
 
-__all__ = ["clean", "clip", "decode", "decode_type", "schema_type", "to_raw"]
+__all__ = ["clean", "clip", "decode", "decode_type", "schema_type", "shown", "to_raw"]
 
 _T = TypeVar("_T")
 
@@ -27,7 +27,7 @@ _FORMATS: dict[type, str] = {
 }
 """Types beyond msgspec's own that are a string in JSON, and their JSON Schema `format`."""
 
-_WHERE = re.compile(r"(?P<detail>.*) - at `(?P<path>key )?\$(?P<steps>[^`]*)`", re.DOTALL)
+_WHERE = re.compile(r"(?P<detail>.*) - at (?:`key` in )?`\$(?P<steps>[^`]*)`", re.DOTALL)
 
 
 def decode(data: bytes | Raw, type: type[_T], at: str = "#") -> _T:
@@ -57,12 +57,13 @@ def to_raw(value: object) -> Raw:
 
     Raises:
         TypeError: something in it has no JSON form.
+        msgspec.DecodeError: it contains a `Raw` that is no JSON.
     """
     try:
-        return Raw(_encode(value))
+        data = _encode(value)
     except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, enc_hook=_encode_type)
-        return Raw(_encode(_clean_all(plain)))
+        data = _encode(_clean_all(msgspec.to_builtins(value, enc_hook=_encode_type)))
+    return msgspec.json.decode(data, type=Raw)  # which checks what a Raw inside may have brought
 
 
 def clean(text: str) -> str:
@@ -90,6 +91,11 @@ def decode_type(type: type, value: object) -> object:
             raise ValueError("a NUL byte cannot stand here")
         return type(value)
     raise NotImplementedError(f"no value of {type!r} can be made from JSON")
+
+
+def shown(default: object) -> object:
+    """A default as the schema shows it."""
+    return str(default) if type(default) in _FORMATS else default
 
 
 def schema_type(type: type) -> dict[str, str]:

@@ -6,7 +6,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, get_type_hints
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -82,7 +83,7 @@ class Kinds:
             return self._kinds[name]
         except KeyError:
             known = ", ".join(sorted(self._kinds)) or "none yet"
-            raise UnknownKind(f"there is no kind {name!r}; there are: {known}") from None
+            raise UnknownKind(f"there is no kind {name[:64]!r}; there are: {known}") from None
 
     def register(self, function: Function, name: str | None, bounds: Bounds) -> None:
         """Make a function a kind.
@@ -102,34 +103,55 @@ class Kinds:
 def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
     if not _NAME.fullmatch(name):
         raise KindError(f"{name!r} cannot name a kind: letters, digits, `_.-`; pass name=…")
-    parameters = list(inspect.signature(function).parameters.values())
-    if not parameters:
+    plain = inspect.unwrap(function.func if isinstance(function, partial) else function)
+    plain = getattr(plain, "__func__", plain)  # of a method
+    if not inspect.isfunction(plain):
+        raise KindError(f"{name}: register a function, not a {type(plain).__name__}")
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise KindError(f"{name} must return its result, not yield; report.output sends parts")
+    reporter, *parameters = inspect.signature(function).parameters.values() or (None,)
+    if reporter is None or reporter.kind not in (
+        reporter.POSITIONAL_ONLY,
+        reporter.POSITIONAL_OR_KEYWORD,
+    ):
         raise KindError(f"{name}: its first parameter has to be the reporter")
-    hints = get_type_hints(function, include_extras=True)
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    for parameter in parameters[1:]:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise KindError(f"{name}: {parameter} has to be a named parameter to have a schema")
-        hint = hints.get(parameter.name, Any)
-        if parameter.default is parameter.empty:
-            fields.append((parameter.name, hint))
-        else:
-            fields.append((parameter.name, hint, parameter.default))
     try:
+        fields = [_field(parameter, plain.__globals__) for parameter in parameters]
         params = msgspec.defstruct(
             name, fields, kw_only=True, frozen=True, forbid_unknown_fields=True
         )
-        schema = _schema(params)
-    except (TypeError, ValueError, NotImplementedError) as error:
+        shown = [_field(parameter, plain.__globals__, codec.shown) for parameter in parameters]
+        schema = _schema(msgspec.defstruct(name, shown, kw_only=True, forbid_unknown_fields=True))
+    except (TypeError, ValueError, NotImplementedError, NameError) as error:
         raise KindError(f"{name}: a parameter has no JSON form: {error}") from error
     return Kind(
         name=name,
         function=function,
         params=params,
         schema=schema,
-        description=inspect.getdoc(function) or "",
+        description=inspect.getdoc(plain) or "",
         bounds=bounds,
     )
+
+
+_Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]
+
+
+def _field(
+    parameter: inspect.Parameter,
+    names: dict[str, object],
+    show: Callable[[object], object] = lambda default: default,
+) -> _Field:
+    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+        raise TypeError(f"{parameter} has to be a named parameter")
+    hint = parameter.annotation
+    if hint is parameter.empty:
+        hint = Any
+    elif isinstance(hint, str):  # one by one: the reporter's and the result's need not be there
+        hint = eval(hint, names)
+    if parameter.default is parameter.empty:
+        return parameter.name, hint
+    return parameter.name, hint, show(parameter.default)
 
 
 def _schema(params: type[Struct]) -> dict[str, object]:

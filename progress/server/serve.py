@@ -27,6 +27,8 @@ from uvicorn.config import LOGGING_CONFIG
 
 from progress.web.app import RUNNING, Progress
 
+from .http import Protocol
+
 if sys.platform != "win32":
     import resource
 
@@ -68,7 +70,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str
     AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         lifespan="on",
         log_config=_logging(),
         log_level=log_level,

@@ -152,6 +152,8 @@ class Progress:
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
         """Be able to run operations inside this block: `Starlette(lifespan=progress.lifespan)`."""
         async with anyio.create_task_group() as tasks, self.runner.run():
+            self.hub.draining = False
+            self._tick()
             tasks.start_soon(self._keep_time)
             if (running := RUNNING.get()) is not None:
                 running.append(self)
@@ -185,9 +187,12 @@ class Progress:
     async def _keep_time(self) -> None:
         while True:
             await anyio.sleep(self.hub.beat)
-            now = anyio.current_time()
-            self.bus.expire(now)
-            self.hub.tick(now)
+            self._tick()
+
+    def _tick(self) -> None:
+        now = anyio.current_time()
+        self.bus.expire(now)
+        self.hub.tick(now)
 
     async def _ready(self, request: Request) -> Response:
         ready = self._is_running and not self.hub.draining

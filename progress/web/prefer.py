@@ -20,7 +20,7 @@ _PREFERENCE = re.compile(
 )
 
 _LONGEST = 1_000
-"""Characters of a field that are read; what it may usefully say has a dozen."""
+"""Characters of a field that is read; what it may usefully say has a dozen."""
 
 
 def preferences(fields: Iterable[str]) -> dict[str, str]:
@@ -30,7 +30,7 @@ def preferences(fields: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for field in fields:
-        at, end = 0, min(len(field), _LONGEST)
+        at, end = 0, len(field) if len(field) <= _LONGEST else 0
         while at < end:
             match = _PREFERENCE.match(field, at, end)
             if match is None:

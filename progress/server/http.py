@@ -1,0 +1,38 @@
+"""uvicorn's httptools protocol, where a stream needs more of it than ASGI has words for."""
+
+from __future__ import annotations
+
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+__all__ = ["ABORT", "Protocol"]
+
+ABORT = "progress.abort"
+"""An ASGI extension: `scope["extensions"]["progress.abort"]()` closes the connection at once.
+
+What the client has not taken is dropped. Without it a server can only end the response, and waits
+for the client to take the rest: one that never reads would hold its connection for ever.
+"""
+
+
+class Protocol(HttpToolsProtocol):
+    """Offers `ABORT`, and tells the request that is being answered when its client has left."""
+
+    _answered: RequestResponseCycle | None = None
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item] # a function
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left. uvicorn tells the latest request; an earlier one may be a stream."""
+        answered = self._answered
+        if answered is not None and not answered.response_complete:
+            answered.disconnected = True
+            answered.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
