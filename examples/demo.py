@@ -22,7 +22,7 @@ from typing import Annotated, BinaryIO
 import anyio
 from msgspec import Meta, Struct
 
-from examples.rooted import check_link, inside, open_file, plain_failures, size_of
+from examples.rooted import Tree, check_link, inside, open_file, plain_failures, scan, size_of
 from progress import Failure, Progress, Reporter, Step
 
 app = Progress()
@@ -68,44 +68,6 @@ def copy(report: Reporter, source: Path, destination: Path) -> dict[str, int]:
     return {"files": len(tree.files), "bytes": int(step.completed)}
 
 
-class Tree(Struct):
-    """What is in a folder, by paths relative to it; a folder stands before what it contains."""
-
-    folders: list[str] = []
-    files: dict[str, int] = {}
-    """With their sizes."""
-    links: list[str] = []
-
-    @property
-    def bytes(self) -> int:
-        return sum(self.files.values())
-
-
-def scan(step: Step, top: Path) -> Tree:
-    """List a folder without following links; refuse links that lead out of the root."""
-    tree = Tree()
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(top / folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        for entry in found:
-            path = os.path.join(folder, entry.name)
-            if entry.is_symlink():
-                check_link(top / path)
-                tree.links.append(path)
-            elif entry.is_dir():
-                tree.folders.append(path)
-                waiting.append(path)
-            elif entry.is_file():
-                tree.files[path] = entry.stat(follow_symlinks=False).st_size
-                step.advance()
-            else:
-                step.log(f"{path}: neither a file nor a folder, skipped", "warning")
-        step.update(message=folder or ".")
-    return tree
-
-
 def copy_tree(step: Step, tree: Tree, origin: Path, target: Path) -> None:
     """Fill a new folder, and count every byte."""
     for path in tree.folders:
@@ -116,6 +78,8 @@ def copy_tree(step: Step, tree: Tree, origin: Path, target: Path) -> None:
         with open_file(origin / path) as source, open(target / path, "xb") as copied:
             while chunk := source.read(CHUNK_BYTES):
                 copied.write(chunk)
+                copied.flush()
+                os.fsync(copied.fileno())  # what only the memory holds is not copied yet
                 step.advance(len(chunk))
         if step.total is not None:  # it has grown or shrunk since the scan
             step.total += step.completed - before - size
@@ -209,12 +173,12 @@ def import_file(
     step: Step, result: ImportedFile, place: Path, database: sqlite3.Connection
 ) -> None:
     """Import one file within the transaction that its caller opened."""
-    step.total = size_of(place)
     with open_file(place) as file:
+        step.total = size_of(place)
         rows = numbered_rows(lines(step, file))
         _, header = next(rows, (1, None))
-        if not isinstance(header, list):
-            raise Failure("not-csv", "its first line has to name the columns")
+        if not isinstance(header, list) or not any(header) or len({*header}) < len(header):
+            raise Failure("not-csv", "its first line has to name the columns, each differently")
         for line, row in rows:
             if isinstance(row, csv.Error):
                 problem = str(row)

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from progress import Failure
+from msgspec import Struct
+
+from progress import Failure, Step
 
 # A FIFO must not make us wait, nor a link lead us out that was put there after we had looked.
 _CAREFULLY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -54,12 +56,56 @@ def open_file(place: Path) -> BinaryIO:
     return file
 
 
+class Tree(Struct):
+    """What is in a folder, by paths relative to it; a folder stands before what it contains."""
+
+    folders: list[str] = []
+    files: dict[str, int] = {}
+    """With their sizes."""
+    links: list[str] = []
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.files.values())
+
+
+def scan(step: Step, top: Path) -> Tree:
+    """List a folder without following links; refuse links that lead out of the root."""
+    tree = Tree()
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(top / folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            path = os.path.join(folder, entry.name)
+            if entry.is_symlink():
+                check_link(top / path)
+                tree.links.append(path)
+            elif entry.is_dir():
+                tree.folders.append(path)
+                waiting.append(path)
+            elif entry.is_file():
+                tree.files[path] = entry.stat(follow_symlinks=False).st_size
+                step.advance()
+            else:
+                step.log(f"{path}: neither a file nor a folder, skipped", "warning")
+        step.update(message=folder or ".")
+    return tree
+
+
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Turn an error of the operating system into a failure that shows nothing outside the root."""
     try:
         yield
     except OSError as error:
-        type = {FileNotFoundError: "missing", FileExistsError: "exists"}.get(error.__class__)
-        name = repr(os.path.relpath(error.filename, root())) if error.filename else "a file"
-        raise Failure(type or "file-error", f"{name}: {error.strerror}") from error
+        match error:
+            case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
+                type = "missing"
+            case FileExistsError():
+                type = "exists"
+            case _:
+                type = "file-error"
+        name = f": {os.path.relpath(error.filename, root())!r}" if error.filename else ""
+        raise Failure(type, f"{error.strerror}{name}") from error

@@ -79,7 +79,8 @@ def clip(text: str, bytes: int) -> str:
     data = text.encode()
     if len(data) <= bytes:
         return text
-    return f"{data[:bytes].decode(errors='ignore')} … ({len(data) - bytes} bytes cut)"
+    kept = data[:bytes].decode(errors="ignore")
+    return f"{kept} … ({len(data) - len(kept.encode())} bytes cut)"
 
 
 def decode_type(type: type, value: object) -> object:

@@ -42,15 +42,12 @@ class Kind:
 
     name: str
     function: Function
+    is_async: bool
+    """Whether it runs in the event loop; else it has a worker thread."""
     params: type[Struct]
     schema: Mapping[str, object]
     description: str
     bounds: Bounds
-
-    @property
-    def is_async(self) -> bool:
-        """Whether it runs in the event loop; else it has a worker thread."""
-        return inspect.iscoroutinefunction(self.function)
 
     def validate(self, params: bytes | Raw) -> tuple[Raw, dict[str, object]]:
         """Read parameters: as JSON with the defaults filled in, and as keyword arguments.
@@ -104,11 +101,13 @@ def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
     if not _NAME.fullmatch(name):
         raise KindError(f"{name!r} cannot name a kind: letters, digits, `_.-`; pass name=…")
     plain = inspect.unwrap(function.func if isinstance(function, partial) else function)
+    if not inspect.isroutine(plain):
+        plain = vars(type(plain)).get("__call__", plain)
     plain = getattr(plain, "__func__", plain)  # of a method
     if not inspect.isfunction(plain):
-        raise KindError(f"{name}: register a function, not a {type(plain).__name__}")
+        raise KindError(f"{name}: register a function, not a {type(function).__name__}")
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        raise KindError(f"{name} must return its result, not yield; report.output sends parts")
+        raise KindError(f"{name}: it has to return its result; report.output sends parts of it")
     reporter, *parameters = inspect.signature(function).parameters.values() or (None,)
     if reporter is None or reporter.kind not in (
         reporter.POSITIONAL_ONLY,
@@ -127,6 +126,7 @@ def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
     return Kind(
         name=name,
         function=function,
+        is_async=inspect.iscoroutinefunction(plain),
         params=params,
         schema=schema,
         description=inspect.getdoc(plain) or "",

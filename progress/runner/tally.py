@@ -115,14 +115,14 @@ class Tally:
 
 
 def amount(name: str, value: float) -> float:
-    """Check a number that is reported.
+    """Check a number that is reported, and return it as JSON has it.
 
     Raises:
         ReportError: NaN, infinite, negative or over 2⁵³.
     """
     if not 0 <= value <= _MOST:
         raise ReportError(f"{name} has to be from 0 to 2**53; it was {value!r}")
-    return value
+    return _plain(value)
 
 
 def _plain(value: float) -> float:

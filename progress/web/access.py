@@ -21,6 +21,10 @@ __all__ = ["Access", "Action", "Authorize", "Permissions", "check_host"]
 
 Action: TypeAlias = Literal["start", "read", "cancel", "report", "list"]
 
+_PACE = 0.02
+"""Seconds between two goes of a stream whose answers come one by one: each looks at all that is
+missing, and there may be thousands."""
+
 # uri-host [ ":" port ], RFC 9110 §7.2
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
 
@@ -96,6 +100,7 @@ class Permissions:
         self._known: WeakKeyDictionary[Journal, bool] = WeakKeyDictionary()
         self._asked: dict[Journal, None] = {}
         self._wake = anyio.Event()
+        self._news = anyio.Event()
 
     def get(self, journal: Journal) -> bool | None:
         """The answer, or None: then it is asked for."""
@@ -106,15 +111,24 @@ class Permissions:
         return answer
 
     async def ask(self, resume: Callable[[], None]) -> None:
-        """Get the answers that are asked for, for ever, and call `resume` after each batch."""
+        """Get the answers that are asked for, for ever; call `resume` when there are new ones."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._answer)
+            while True:
+                await self._news.wait()
+                self._news = anyio.Event()
+                resume()
+                await anyio.sleep(_PACE)
+
+    async def _answer(self) -> None:
         while True:
             await self._wake.wait()
             self._wake = anyio.Event()
-            asked, self._asked = list(self._asked), {}
-            allowed = set(await self._access.allowed(self._connection, asked))
+            # The oldest first: what comes before an operation that takes long can be shown.
+            asked, self._asked = sorted(self._asked, key=lambda journal: journal.born), {}
             for journal in asked:
-                self._known[journal] = journal in allowed
-            resume()
+                self._known[journal] = bool(await self._access.allowed(self._connection, [journal]))
+                self._news.set()
 
 
 def check_host(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:

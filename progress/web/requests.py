@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import anyio
 from anyio import CancelScope
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 from starlette.requests import Request
 
 from progress.core.cursor import Cursor
@@ -36,7 +36,7 @@ class StartRequest(Struct, forbid_unknown_fields=True):
     """The body of `POST /operations`."""
 
     kind: str
-    params: Raw = Raw(b"{}")
+    params: Raw = field(default_factory=lambda: Raw(b"{}"))
     labels: dict[str, str] = {}
 
     def check_labels(self, limits: Limits) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Self
 
+import anyio
 import httpx2
 
+from progress import Progress, Snapshot
 from progress.core.event import LogEvent, ProgressEvent, StateEvent
-from progress.core.frames import Bye, Message
+from progress.core.frames import Message
+from progress.delivery.polling import wait_for_end
 from tests.support.view import View
 
 SECONDS = 8
@@ -18,8 +21,9 @@ SECONDS = 8
 class User:
     """Somebody with a URL."""
 
-    def __init__(self, url: str, **headers: str) -> None:
+    def __init__(self, url: str, labels: Mapping[str, str] | None = None, **headers: str) -> None:
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=SECONDS + 1)
+        self._labels = labels or {}
 
     def __enter__(self) -> Self:
         return self
@@ -27,13 +31,14 @@ class User:
     def __exit__(self, *error: object) -> None:
         self._http.close()
 
-    def post(self, kind: str, **params: object) -> httpx2.Response:
+    def post(self, kind: str, params: Mapping[str, object]) -> httpx2.Response:
         """Ask for an operation."""
-        return self._http.post("/operations", json={"kind": kind, "params": params})
+        body = {"kind": kind, "params": params, "labels": self._labels}
+        return self._http.post("/operations", json=body)
 
     def start(self, kind: str, **params: object) -> str:
         """Start an operation; return its id."""
-        response = self.post(kind, **params)
+        response = self.post(kind, params)
         assert response.status_code == 202, response.text
         path: str = response.json()["links"]["self"]
         assert response.headers["location"] == path
@@ -62,27 +67,39 @@ class User:
         response = self._http.post(f"/operations/{id}/cancel")
         assert response.status_code == 202, response.text
 
-    def watch(self, id: str) -> Iterator[Message]:
-        """All messages of its stream from the beginning, up to the stream's own end."""
+    def watch(self, id: str, query: str = "") -> Iterator[Message]:
+        """All messages of its stream, up to the stream's own end, which is a `bye`."""
         view = View()
-        url = f"/operations/{id}/events?after=0-0"
+        yield from self._stream(view, f"/operations/{id}/events{query}")
+        assert view.bye is not None
+
+    def watch_all(self) -> Generator[Message, None, None]:
+        """All messages of the stream of many, for ever."""
+        yield from self._stream(View(), "/events")
+
+    def logs(self, id: str) -> list[tuple[str, str]]:
+        """Level and text of the lines that an ended operation has logged."""
+        found = [event for event in self.watch(id, "?after=0-0") if isinstance(event, LogEvent)]
+        return [(event.level, event.message) for event in found]
+
+    def _stream(self, view: View, url: str) -> Iterator[Message]:
         with self._http.stream("GET", url) as response:
             assert response.status_code == 200
             for data in response.iter_raw():
                 yield from view.feed(data)
-        assert view.bye == Bye(reason="complete", reconnect=False)
-
-    def logs(self, id: str) -> list[tuple[str, str]]:
-        """Level and text of the lines that an ended operation has logged."""
-        found = [event for event in self.watch(id) if isinstance(event, LogEvent)]
-        return [(event.level, event.message) for event in found]
 
 
 def problem(snapshot: dict[str, Any]) -> str:
     """The type of the problem that a failed operation has, without its prefix."""
     assert snapshot["state"] == "failed", snapshot
     assert snapshot["result"] is None
-    type: str = snapshot["error"]["type"]
+    return problem_slug(snapshot["error"])
+
+
+def problem_slug(document: dict[str, Any]) -> str:
+    """The type of a problem, without its prefix."""
+    type: str = document["type"]
+    assert type.startswith("urn:progress:problem:")
     return type.removeprefix("urn:progress:problem:")
 
 
@@ -97,3 +114,11 @@ def is_at_work(message: Message, step: str) -> bool:
 def states(messages: list[Message]) -> list[str]:
     """The states an operation went through."""
     return [message.state.value for message in messages if isinstance(message, StateEvent)]
+
+
+async def ended(app: Progress, id: str) -> Snapshot:
+    """Wait for the end of an operation in this process."""
+    journal = app.bus.journal(id)
+    with anyio.fail_after(SECONDS):
+        await wait_for_end(app.hub, journal, SECONDS)
+    return journal.snapshot

@@ -1,5 +1,6 @@
 """One running demo for a module's tests, and a root folder for its files."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from tests.support.server import Server, serving
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that the demo may touch; a symlink leads to it, which is allowed."""
     folder = tmp_path_factory.mktemp("real")
     link = tmp_path_factory.mktemp("linked") / "root"
     link.symlink_to(folder)
-    return link
+    yield link
+    shutil.rmtree(folder)  # pytest would keep it, and it may be large
 
 
 @pytest.fixture(scope="module")

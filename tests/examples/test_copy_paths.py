@@ -91,7 +91,7 @@ def test_accepted(user: User, root: Path, source: str, request: pytest.FixtureRe
 
 def test_bad_parameters_are_refused_before_anything_starts(user: User) -> None:
     for params in ({}, {"source": "a"}, {"source": "a\0", "destination": "b"}):
-        assert user.post("copy", **params).status_code == 422
+        assert user.post("copy", params).status_code == 422
 
 
 def test_copies_an_empty_folder(user: User, root: Path) -> None:

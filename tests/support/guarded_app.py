@@ -26,10 +26,10 @@ async def authorize(connection: HTTPConnection, action: str, operation: Snapshot
         raise Forbidden("banned users do nothing here")
     if operation is None:
         return
-    if action == "read" and (gate := operation.labels.get("gate")) is not None:
-        await gates[gate].wait()
     if operation.labels.get("owner") != user:
         raise Forbidden("that belongs to somebody else")
+    if action == "read" and (gate := operation.labels.get("gate")) is not None:
+        await gates[gate].wait()
 
 
 app = Progress(authorize=authorize)

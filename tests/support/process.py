@@ -58,8 +58,12 @@ def running(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [sys.executable, "-m", *arguments]
         with subprocess.Popen(command, cwd=ROOT, env=given, stdout=out, stderr=err) as popen:
+            process = Process(popen, port, out, err)
             try:
-                yield Process(popen, port, out, err)
+                yield process
+            except BaseException:
+                sys.stderr.write(process.stderr)  # pytest shows it with the failure
+                raise
             finally:
                 popen.kill()
 

@@ -72,13 +72,14 @@ def pointers(problem: Any) -> list[str]:
 
 @asynccontextmanager
 async def in_process(
-    app: Progress, outer: ASGIApp | None = None
+    app: Progress, outer: ASGIApp | None = None, root_path: str = ""
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Run the app's lifespan and talk to it, or to the application that mounts it.
 
-    It is for answers that end: ASGITransport reads them whole.
+    It is for answers that end: ASGITransport reads them whole. `root_path` is what a proxy in
+    front takes off, and the server was told of.
     """
-    transport = httpx2.ASGITransport(outer or app)
+    transport = httpx2.ASGITransport(outer or app, root_path=root_path)
     async with app.lifespan(), httpx2.AsyncClient(transport=transport, base_url=LOCAL) as client:
         yield client
 

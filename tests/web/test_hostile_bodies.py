@@ -1,7 +1,6 @@
 """Bodies that want to hurt: refused early and cheaply, and nothing starts."""
 
 import select
-import time
 from collections.abc import Iterator
 
 import httpx2
@@ -9,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support.server import Server
-from tests.support.web import check_problem, ids
+from tests.support.web import finish, ids
 from tests.support.wire import Connection, request
 
 BODY = 1_048_576
@@ -60,7 +59,7 @@ def test_bomb_is_refused(client: httpx2.Client, name: str) -> None:
     answer = client.post("/operations", content=BOMBS[name], headers=JSON)
     assert answer.status_code in (400, 404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert len(answer.content) < 10_000 or name == "escapes"
+    assert len(answer.content) < 10_000
     assert ids(client) == before
 
 
@@ -211,14 +210,15 @@ def test_refused_body_does_not_become_the_next_request(server: Server) -> None:
     assert b'{"status":"ok"}' in answer
 
 
-@pytest.mark.parametrize("name", ["last-event-id", "prefer", "if-none-match", "cookie", "x-any"])
+@pytest.mark.parametrize("name", ["prefer", "if-none-match", "last-event-id", "cookie", "x-any"])
 def test_large_headers_do_not_spin(server: Server, client: httpx2.Client, name: str) -> None:
     """What parses a header takes time in proportion to its length."""
+    path = f"/operations/{finish(client, 'count')['id']}"
+    if name == "last-event-id":
+        path += "/events"
     began = cpu(server)
-    for filling in (' ;"', ", ", '"', 'a;"', " ", 'W/"', "=;"):
-        value = "a;" + filling * (60_000 // len(filling)) + '"'
-        headers = {name: value.strip()}
-        answer = client.get("/kinds" if name == "x-any" else "/events", headers=headers)
-        assert answer.status_code < 500
+    for filling in (" ", ' ;"', ", ", '"', 'a;"', 'W/"', "=;", "a=", '\\"'):
+        value = f'a;{filling * (60_000 // len(filling))}"'
+        headers = [("if-none-match", "*"), (name, value)]
+        assert client.get(path, headers=headers).status_code < 500
     assert cpu(server) - began < 1
-    assert time.monotonic()

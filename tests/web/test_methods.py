@@ -12,6 +12,7 @@ from tests.support.wire import Connection, request
 
 ROUTES = [route.path for route in Progress().routes]
 GETS = [path for path in ROUTES if not path.endswith("/cancel")]
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"}
 STREAMS = [path for path in ROUTES if path.endswith("/events")]
 
 
@@ -34,8 +35,8 @@ def exchange(server: Server, method: str, path: str) -> tuple[int, dict[str, str
     assert end
     assert rest.startswith(b"HTTP/1.1 200 "), rest
     status, *lines = head.decode().split("\r\n")
-    fields = [line.split(": ", 1) for line in lines]
-    return int(status.split()[1]), {name: value for name, value in fields}
+    fields = [(line.split(": ", 1)[0], line.split(": ", 1)[1]) for line in lines]
+    return int(status.split()[1]), dict(fields)
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -80,22 +81,20 @@ def test_head_of_an_endless_stream_leaves_no_subscriber(tight_server: Server) ->
                 break
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "POST", "GET"])
 @pytest.mark.parametrize("path", ROUTES)
-def test_method_not_allowed(
-    client: httpx2.Client, method: str, path: str, operation: str
-) -> None:
+def test_method_not_allowed(client: httpx2.Client, path: str, operation: str) -> None:
     path = path.replace("{id}", operation)
     allowed = client.options(path).headers["allow"]
-    if method in allowed.split(", "):
-        return
-    answer = client.request(method, path)
-    assert answer.status_code == 405
-    assert answer.headers["allow"] == allowed
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == 405
-    assert allowed in problem["detail"]
+    refused = METHODS - set(allowed.split(", "))
+    assert {"PUT", "DELETE"} <= refused
+    for method in refused:
+        answer = client.request(method, path)
+        assert answer.status_code == 405, method
+        assert answer.headers["allow"] == allowed
+        assert answer.headers["content-type"] == "application/problem+json"
+        if method != "HEAD":
+            assert answer.json()["status"] == 405
+            assert allowed in answer.json()["detail"]
 
 
 def test_operation_survives_other_methods(client: httpx2.Client, operation: str) -> None:

@@ -3,8 +3,9 @@
 import httpx2
 import pytest
 
-from tests.support.server import Server
+from tests.support.server import Server, serving
 from tests.support.web import UNKNOWN, check_problem, finish, ids, request_body, start
+from tests.support.wire import Connection, request
 
 JSON = {"content-type": "application/json"}
 
@@ -138,3 +139,18 @@ def test_failed_operation(
     assert shown["error"]["title"]
     assert says in shown["error"]["detail"]
     assert "Traceback" not in answer.text
+
+
+def test_what_ends_at_once_is_kept() -> None:
+    """Clocks that begin at the machine's start make everything from before the first tick old."""
+    timing = {"PROGRESS_TIMING_HEARTBEAT": "1", "PROGRESS_RETENTION_AGE": "20"}
+    with (
+        serving("tests.support.app:app", environment=timing) as server,
+        httpx2.Client(base_url=server.url, timeout=8) as client,
+    ):
+        id = finish(client, "count", to=1, interval=0)["id"]
+        beats = b""
+        with Connection(server.port, request("/events")) as connection:
+            while beats.count(b"event: ping") < 3:  # two heartbeats, thirty ticks
+                beats += next(connection.body())
+        assert client.get(f"/operations/{id}").status_code == 200
