@@ -3,12 +3,21 @@
 from importlib.metadata import version
 
 from .core.operation import Snapshot
-from .errors import Cancelled, Failure, Forbidden, ProgressError, Unauthorized
+from .errors import (
+    Busy,
+    Cancelled,
+    Failure,
+    Forbidden,
+    ProgressError,
+    RequestError,
+    Unauthorized,
+)
 from .runner.reporter import Reporter, Step, track
 from .settings import Limits, Retention, Settings, Timing
 from .web.app import Progress
 
 __all__ = [
+    "Busy",
     "Cancelled",
     "Failure",
     "Forbidden",
@@ -16,6 +25,7 @@ __all__ = [
     "Progress",
     "ProgressError",
     "Reporter",
+    "RequestError",
     "Retention",
     "Settings",
     "Snapshot",

@@ -7,22 +7,19 @@ for it. One whose sink is full falls behind: it has a position, and when the sin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 import anyio
 
 from .bus import Bus
 from .core.cursor import Cursor
-from .core.event import TYPES
 from .core.frames import Bye, Frame, Ping
 from .core.journal import CatchUp, Journal, Reader, catch_up
 from .settings import Settings
 
-__all__ = ["Filter", "Hub", "Permits", "Sink", "Subscriber"]
+__all__ = ["Hub", "Permits", "Sink", "Subscriber"]
 
 _BEATS = 15
 """Ticks in a heartbeat: silence lasts at most a fifteenth longer than asked for."""
@@ -45,33 +42,6 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """End the stream now; what was not sent is lost."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filter:
-    """What a subscriber wants. OR within one name, AND between names; labels AND."""
-
-    operations: Set[str] = frozenset()
-    kinds: Set[str] = frozenset()
-    labels: Set[tuple[str, str]] = frozenset()
-    types: Set[str] = field(default=frozenset(TYPES))
-    """Of events; a state event always passes."""
-
-    @cached_property
-    def is_empty(self) -> bool:
-        """Whether it wants all operations."""
-        return not (self.operations or self.kinds or self.labels)
-
-    def matches(self, journal: Journal) -> bool:
-        """Whether this operation is wanted; that never changes."""
-        if self.is_empty:
-            return True
-        snapshot = journal.snapshot
-        return (
-            (not self.operations or snapshot.id in self.operations)
-            and (not self.kinds or snapshot.kind in self.kinds)
-            and self.labels <= snapshot.labels.items()
-        )
 
 
 class Permits(Protocol):
@@ -134,6 +104,8 @@ class Hub:
         self._of_many: dict[Subscriber, None] = {}
         self._count = 0
         self._now = 0.0
+        self._empty: anyio.Event | None = None
+        """Set when the last subscriber has gone, while draining."""
         bus.listener = self._publish
 
     @property
@@ -170,7 +142,7 @@ class Hub:
         nothing comes twice.
         """
         subscriber = Subscriber(sink, filter, journal, permits)
-        subscriber.reader = Reader.opened(after, self._bus.head)
+        subscriber.reader = Reader.opened(after, self._bus.head, opening=journal is not None)
         registry = self._registry(subscriber)
         registry[subscriber] = None
         self._count += 1
@@ -181,6 +153,8 @@ class Hub:
             subscriber.closed = True
             del registry[subscriber]
             self._count -= 1
+            if not self._count and self._empty is not None:
+                self._empty.set()
             if journal is not None and not registry:
                 del self._of_one[journal.snapshot.id]
 
@@ -220,15 +194,24 @@ class Hub:
                 ping = ping or Frame(Ping(cursor=self._bus.head))
                 self._write(subscriber, ping, ping.n)
 
+    def dismiss(self, subscriber: Subscriber) -> None:
+        """Say `bye` to one, because its server stops."""
+        if not subscriber.closed:
+            self._close(subscriber, Bye(reason="drain", reconnect=True))
+
     async def drain(self, within: float) -> None:
-        """Say `bye` to everybody, spread over at most so many seconds."""
+        """Say `bye` to everybody, and cut off who has not taken it after so many seconds."""
         self.draining = True
-        subscribers = self._all()
-        pause = min(1 / _CLOSES, within / (len(subscribers) or 1))
-        for subscriber in subscribers:
-            if not subscriber.closed:
-                self._close(subscriber, Bye(reason="drain", reconnect=True))
-                await anyio.sleep(pause)
+        with anyio.move_on_after(within):
+            for subscriber in self._all():
+                self.dismiss(subscriber)
+                await anyio.sleep(1 / _CLOSES)
+            self._empty = anyio.Event()
+            if self._count:
+                await self._empty.wait()
+        for subscriber in self._all():
+            self.dismiss(subscriber)
+            subscriber.sink.abort()
 
     def _publish(self, journal: Journal, frame: Frame) -> None:
         for subscriber in tuple(self._of_one.get(journal.snapshot.id, ())):
@@ -290,7 +273,7 @@ class Hub:
 
     def _complete(self, subscriber: Subscriber) -> None:
         if self.draining:
-            self._close(subscriber, Bye(reason="drain", reconnect=True))
+            self.dismiss(subscriber)
         else:
             self._close(subscriber, Bye(reason="complete", reconnect=False))
 

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from progress import Progress, Reporter, Retention, Settings, Snapshot, Step
 from progress.core.event import State, StepState
+from progress.core.frames import encode
 from progress.errors import Expired
 from progress.runner.kinds import Function
 from tests.bench.memory import BAR, bytes_per_operation
@@ -134,6 +135,25 @@ async def test_the_10_001st_ended_evicts_the_oldest_ended_and_never_a_running_on
         with pytest.raises(Expired):
             app.snapshot(ids[0])
         released.set()
+
+
+async def test_steps_count_in_the_bytes_that_are_kept() -> None:
+    text = "x" * 8_000
+    settings = Settings(retention=Retention(bytes=1_048_576))
+    app = Progress(settings=settings)
+
+    @app.operation
+    async def work(report: Reporter) -> None:
+        for n in range(50):
+            with report.step(f"step {n}") as step:
+                step.update(message=text)
+
+    async with app.lifespan():
+        for _ in range(5):
+            await run_to_end(app, "work")
+        kept = [journal.snapshot for journal in app.bus.journals()]
+        assert kept
+        assert sum(len(encode(snapshot)) for snapshot in kept) <= settings.retention.bytes
 
 
 def test_what_ends_in_the_first_second_is_kept_on_a_machine_that_is_up_for_long() -> None:

@@ -180,7 +180,7 @@ class Reader:
         self.shown = shown
         """The n of the newest snapshot it got: the event of that n may still be to come."""
         self.opening = False
-        """It has not had its first snapshot yet."""
+        """It opens with the snapshot of its one operation, whatever comes after that."""
         self.bookmark = -1
         """The n of the last bookmark it got."""
         self.told = 0
@@ -192,10 +192,10 @@ class Reader:
         text starts each connection with an empty last event id."""
 
     @classmethod
-    def opened(cls, after: Cursor | None, head: Cursor) -> Reader:
+    def opened(cls, after: Cursor | None, head: Cursor, opening: bool) -> Reader:
         """A reader that has just come, with or without a cursor."""
         reader = cls()
-        reader.opening = True
+        reader.opening = opening
         reader.first_id = after
         if after is None:  # it wants the present, and no history
             reader.owed_after = reader.past = head.n
@@ -238,24 +238,28 @@ class CatchUp(NamedTuple):
 def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     """Yield what the reader has not got, ascending by cursor, and move it along.
 
-    A gap first, if one has to be told. Then the retained lossless events, and the snapshot of
-    each journal, placed at its newest cursor and just before the event of that cursor: the other
-    way round, a drop between the two would move the reader's id past a snapshot that was never
-    sent. A frame that was yielded has to be written. Take them all, or stop after any and call
-    again later: nothing is kept in between but the reader.
+    A gap first, if one has to be told; the snapshot, if it opens with one. Then the retained
+    lossless events, and the snapshot of each journal, placed at its newest cursor and just before
+    the event of that cursor: the other way round, a drop between the two would move the reader's
+    id past a snapshot that was never sent. A frame that was yielded has to be written. Take them
+    all, or stop after any and call again later: nothing is kept in between but the reader.
     """
     notice = _gap(reader, lacks)
     reader.told = lacks.losses
     reader.foreign = None
     if notice is not None:
         yield _numbered(notice, reader)
+    if reader.opening:
+        reader.opening = False
+        [journal] = lacks.journals
+        reader.shown = journal.newest
+        yield _numbered(journal.notice(), reader)
     for n, _, position, item in _in_order(lacks.journals, reader, lacks.types):
         if lacks.until is not None and position >= lacks.until:
             return
         reader.position = max(reader.position, position)
         if isinstance(item, Journal):
             reader.shown = n
-            reader.opening = False
             yield _numbered(item.notice(), reader)
         else:
             reader.first_id = None

@@ -118,7 +118,9 @@ class Node:
         self.observe(0.0, total)
 
     def end(self, state: StepState) -> None:
-        """It is over. What succeeded is done; what did not keeps what it had done."""
+        """It is over, once. What succeeded is done; what did not keeps what it had done."""
+        if self.state not in (StepState.PENDING, StepState.RUNNING):
+            return
         self.state = state
         if state is StepState.SUCCEEDED:
             self._become(1.0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import anyio
 
 from progress.core.event import TYPES
+from progress.core.filter import Filter
 from progress.core.frames import Frame
 from progress.core.journal import Journal
-from progress.hub import Filter, Hub
+from progress.hub import Hub
 
 __all__ = ["retry_after", "wait_for_change", "wait_for_end"]
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from random import uniform
+from typing import cast
 
 from anyio import CancelScope, Event
 from sse_starlette import EventSourceResponse
@@ -26,6 +27,10 @@ _HEADERS = {
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
 }
+
+_FAREWELL = 1.0
+"""Seconds for the last frames where sse-starlette notices that uvicorn stops: a `progress serve`
+drains before that, but an application that is only mounted does not know."""
 
 Subscribe = Callable[[Sink], AbstractContextManager[Subscriber]]
 
@@ -50,7 +55,7 @@ class EventStream:
         """Stream until the hub or the client ends it."""
         self._abort = scope.get("extensions", {}).get("progress.abort")
         with self._scope:
-            await _response(self._chunks())(scope, receive, send)
+            await _response(self._chunks(), self.leave)(scope, receive, send)
 
     def write(self, frame: Frame) -> bool:
         """Buffer a frame; say whether there is room for another one."""
@@ -74,6 +79,11 @@ class EventStream:
             self._abort()
         else:
             self._scope.cancel()
+
+    def leave(self) -> None:
+        """Say `bye`: the server is about to stop, and nobody but sse-starlette has noticed."""
+        if self._subscriber is not None:
+            self._hub.dismiss(self._subscriber)
 
     def resume(self) -> None:
         """Let the hub go on, if there is room."""
@@ -106,9 +116,24 @@ def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:
     return _response(chunks())
 
 
-def _response(chunks: AsyncIterator[bytes]) -> EventSourceResponse:
-    # Heartbeats are the hub's: named events, because page scripts cannot see comments.
-    response = EventSourceResponse(chunks, headers=_HEADERS, ping=0)
+class _Call:
+    """An event that nobody waits for: setting it is a call."""
+
+    def __init__(self, set: Callable[[], None]) -> None:
+        self.set = set
+
+
+def _response(
+    chunks: AsyncIterator[bytes], leave: Callable[[], None] | None = None
+) -> EventSourceResponse:
+    response = EventSourceResponse(
+        chunks,
+        headers=_HEADERS,
+        # Heartbeats are the hub's: named events, because page scripts cannot see comments.
+        ping=0,
+        shutdown_event=None if leave is None else cast("Event", _Call(leave)),
+        shutdown_grace_period=_FAREWELL,
+    )
     del response.headers["connection"]  # keep-alive: forbidden in HTTP/2, a default in HTTP/1.1
     return response
 

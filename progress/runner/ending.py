@@ -89,7 +89,7 @@ def stopped(operation: Operation) -> Ending:
 def problem(type: str, detail: str, title: str | None = None, trace: str | None = None) -> Problem:
     """A problem object; a slug becomes a URN, a URI stays as it is."""
     return Problem(
-        type=codec.clean(type if ":" in type else f"urn:progress:problem:{type}"),
+        type=codec.clip(type if ":" in type else f"urn:progress:problem:{type}", _TEXT_BYTES),
         title=codec.clip(title or _TITLES.get(type, type), _TEXT_BYTES),
         detail=codec.clip(detail, _TEXT_BYTES),
         traceback=None if trace is None else codec.clip(trace, _TEXT_BYTES),

@@ -91,7 +91,7 @@ class Operation:
         self._waiting: set[Tally] = set()  # sent lately: what they count now waits until it is due
         self._whole: Meter | None = None  # of the fraction, for the time to go
         self._position: int | None = None
-        self._told = False  # a worker thread has had its Cancelled
+        self._told: set[int] = set()  # the worker threads that have had their Cancelled
         self._thread = get_ident()
         self._token = current_token()
 
@@ -108,14 +108,16 @@ class Operation:
             self._check()
             return function(*args)
         # What a call on the loop's thread raises is logged there, if it is no Exception.
-        found = from_thread.run_sync(self._call, function, args, token=self._token)
+        found = from_thread.run_sync(self._call, get_ident(), function, args, token=self._token)
         if found is None:
             raise Cancelled(self.stopping)
         return found[0]
 
-    def _call(self, function: Callable[..., _T], args: tuple[object, ...]) -> tuple[_T] | None:
-        if self.stopping and (self.ended or not self._told):
-            self._told = True
+    def _call(
+        self, thread: int, function: Callable[..., _T], args: tuple[object, ...]
+    ) -> tuple[_T] | None:
+        if self.stopping and (self.ended or thread not in self._told):
+            self._told.add(thread)
             return None
         self._check()
         return (function(*args),)
@@ -146,9 +148,12 @@ class Operation:
         return tally
 
     def emit(self, tally: Tally) -> None:
-        """Publish the present progress of the operation and of this step."""
-        self._send(tally, anyio.current_time())
-        self._waiting.add(tally)
+        """Publish the present progress of the operation and of this step, if there is news."""
+        now = anyio.current_time()
+        if tally.has_news:
+            self._send(tally, now)
+            self._waiting.add(tally)
+        self.reported_at = now
 
     def finish(self, tally: Tally, state: StepState) -> None:
         """End a step, and what it left open below it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from math import inf
 from operator import length_hint
 from types import TracebackType
 from typing import Self, TypeVar, get_args, overload
@@ -37,12 +36,13 @@ class Step:
     `Cancelled` once when the operation is to stop.
     """
 
-    __slots__ = ("_operation", "_parent", "_tally")
+    __slots__ = ("_operation", "_outer", "_parent", "_tally")
 
     def __init__(self, operation: Operation, tally: Tally, parent: Step | None) -> None:
         self._operation = operation
         self._tally = tally
         self._parent = parent
+        self._outer: Step | None = None
 
     @property
     def completed(self) -> float:
@@ -194,6 +194,7 @@ class Step:
         self._operation.call(self._operation.output, raw)
 
     def __enter__(self) -> Self:
+        self._outer = _current.get()
         _current.set(self)
         return self
 
@@ -203,7 +204,7 @@ class Step:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _current.set(self._parent)
+        _current.set(self._outer)
         finish = self._operation.finish
         if error is None:
             self._operation.call(finish, self._tally, StepState.SUCCEEDED)
@@ -275,6 +276,6 @@ _current: ContextVar[Step | None] = ContextVar("progress_step", default=None)
 
 
 def _weight(weight: float) -> float:
-    if not 0 < weight < inf:
+    if not weight > 0:
         raise ReportError(f"a weight has to be above 0; it was {weight!r}")
-    return weight
+    return amount("a weight", weight)

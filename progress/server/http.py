@@ -1,8 +1,14 @@
-"""uvicorn's httptools protocol, where a stream needs more of it than ASGI has words for."""
+"""uvicorn's httptools protocol, where a stream needs more of it than it has."""
 
 from __future__ import annotations
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["ABORT", "Protocol"]
@@ -35,4 +41,28 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+        http_1_0 = cycle.scope["http_version"] == "1.0"
+        super()._start_asgi_task(cycle, _Unchunked(app, cycle) if http_1_0 else app)
+
+
+class _Unchunked:
+    """Answers an HTTP/1.0 client until the connection's end: it knows no chunks (RFC 9112 §6.1).
+
+    uvicorn sends chunks whenever no length is declared. Here it is told that one was, and before
+    each part of the body that what is left is just that.
+    """
+
+    def __init__(self, app: ASGI3Application, cycle: RequestResponseCycle) -> None:
+        self._app = app
+        self._cycle = cycle
+        cycle.chunked_encoding = False
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        async def send_part(message: ASGISendEvent) -> None:
+            if message["type"] == "http.response.body":
+                self._cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await self._app(scope, receive, send_part)

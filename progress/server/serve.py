@@ -72,7 +72,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str
         app,
         http=Protocol,
         lifespan="on",
-        log_config=_logging(),
+        log_config=_logging(log_level),
         log_level=log_level,
         server_header=False,
     )
@@ -104,7 +104,9 @@ async def _serve(server: _Server, listener: socket.socket, grace: float) -> None
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             tasks.start_soon(_run, server, listener, tasks)
-            async for _ in signals:
+            async for signum in signals:
+                if not server.started:  # there is nothing to drain yet
+                    _exit(128 + signum)
                 _logger.info("stopping; a second signal stops at once")
                 watchdog = threading.Timer(grace, _exit, (0,))
                 watchdog.daemon = True
@@ -144,9 +146,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _logging() -> dict[str, object]:
+def _logging(level: str) -> dict[str, object]:
     """uvicorn's, but all of it on standard error: standard output has the one line."""
     config: dict[str, dict[str, dict[str, object]]] = copy.deepcopy(LOGGING_CONFIG)
     config["handlers"]["access"]["stream"] = "ext://sys.stderr"
-    config["loggers"]["progress"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    own: dict[str, object] = {"handlers": ["default"], "level": level.upper(), "propagate": False}
+    config["loggers"]["progress"] = own
     return {**config}

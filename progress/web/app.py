@@ -171,8 +171,7 @@ class Progress:
         self.hub.draining = True
         await self.runner.drain(within / 2)
         left = began + within - anyio.current_time()
-        # Half of it, so that what was written still gets out.
-        await self.hub.drain(max(left, 0.0) / 2)
+        await self.hub.drain(max(left, 0.0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as an ASGI 3 application."""

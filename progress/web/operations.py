@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from progress.bus import Bus
 from progress.core.event import State
+from progress.core.filter import Filter
 from progress.core.frames import encode
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
 from progress.errors import Busy, Draining
-from progress.hub import Filter, Hub
+from progress.hub import Hub
 from progress.runner import Runner
 from progress.runner.codec import decode
 from progress.settings import Settings

@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
+from progress.core.filter import Filter
 from progress.errors import FieldError, InvalidParams, TooLarge, UnsupportedMediaType
-from progress.hub import Filter
 from progress.settings import Limits
 
 __all__ = [

@@ -7,7 +7,8 @@ from statistics import median
 
 from progress.bus import MemoryBus
 from progress.core.cursor import ZERO
-from progress.hub import Filter, Hub
+from progress.core.filter import Filter
+from progress.hub import Hub
 from progress.settings import Settings
 
 from .harness import Row, compare, figure, interleave, stopwatch

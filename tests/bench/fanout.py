@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 from progress.core.event import OperationProgress, ProgressEvent
 from progress.core.frames import Frame
-from progress.hub import Filter, Hub
+from progress.core.filter import Filter
+from progress.hub import Hub
 from progress.settings import Settings
 
 from .harness import Figures, Row, compare, figure, interleave, stopwatch

@@ -145,6 +145,23 @@ def test_second_copy_to_the_same_place_leaves_the_first_alone(user: User, root: 
         user.cancel(id)
 
 
+def test_file_that_grows_meanwhile_is_counted_as_it_is(user: User, root: Path) -> None:
+    (root / "growing").mkdir()
+    with open(root / "growing/first", "wb") as file:
+        file.truncate(512 << 20)  # takes long enough to be seen at work
+    (root / "growing/second").write_text("short")
+    id = user.start("copy", source="growing", destination="grown")
+    stream = user.watch(id)
+    assert any(is_at_work(message, "copy") for message in stream)
+    (root / "growing/second").write_text("longer than before")
+    assert states(list(stream)) == ["succeeded"]
+    assert (root / "grown/second").read_text() == "longer than before"
+    size = (512 << 20) + len("longer than before")
+    snapshot = user.get(id)
+    assert snapshot["result"] == {"files": 2, "bytes": size}
+    assert snapshot["steps"][1]["total"] == size
+
+
 def test_failure_removes_what_was_copied(demo: Process, user_of_demo: User, root: Path) -> None:
     limit = 3 << 20  # bytes of any file that it writes; as good as a full disk
     resource.prlimit(demo.pid, resource.RLIMIT_FSIZE, (limit, limit))

@@ -27,7 +27,7 @@ def tree(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     (root / "loop").symlink_to("loop")
     (root / "in").symlink_to("folder")
     (root / "leak-file/a/link").symlink_to(outside / "secret")
-    (root / "leak-folder/link").symlink_to(os.path.relpath(outside, root / "leak-folder"))
+    (root / "leak-folder/link").symlink_to(os.path.relpath(outside, root.resolve() / "leak-folder"))
     # Fine where it is; three levels further up it would lead out.
     (root / "deep/er/source/link").symlink_to("../../../file")
     yield outside
@@ -49,6 +49,9 @@ REFUSED = {
     "link in the tree to a file out": ("leak-file", "new", "outside-root"),
     "link in the tree to a folder out": ("leak-folder", "new", "outside-root"),
     "link that would lead out of the copy": ("deep/er/source", "new", "outside-root"),
+    "link out that would lead in from the copy": ("leak-folder", "deep/er/new", "outside-root"),
+    "absolute source inside the root": ("{root}/folder", "new", "outside-root"),
+    "absolute destination inside the root": ("folder", "{root}/new", "outside-root"),
     "no source": ("nothing", "new", "missing"),
     "source is a file": ("file", "new", "missing"),
     "source is a link in a circle": ("loop", "new", "missing"),
@@ -74,9 +77,14 @@ REFUSED = {
 @pytest.mark.parametrize(("source", "destination", "type"), REFUSED.values(), ids=REFUSED)
 def test_refused(user: User, root: Path, source: str, destination: str, type: str) -> None:
     before = sorted(root.rglob("*"))
-    snapshot = user.run("copy", source=source, destination=destination)
+    paths = {
+        name: path.replace("{root}", str(root.resolve()))
+        for name, path in {"source": source, "destination": destination}.items()
+    }
+    snapshot = user.run("copy", **paths)
     assert problem(snapshot) == type
-    assert str(root.resolve()) not in snapshot["error"]["detail"]
+    if "{root}" not in source + destination:
+        assert str(root.resolve()) not in snapshot["error"]["detail"]
     assert sorted(root.rglob("*")) == before
 
 

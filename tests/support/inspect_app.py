@@ -16,8 +16,10 @@ __all__ = ["app"]
 @app.operation
 async def census(report: Reporter) -> dict[str, int]:
     """Count what must not be left over: tasks, subscribers, threads."""
+    tasks = anyio.get_running_tasks()
     return {
-        "tasks": len(anyio.get_running_tasks()),
+        "tasks": len(tasks),
+        "streaming": sum("EventSourceResponse" in (task.name or "") for task in tasks),
         "subscribers": app.hub.count,
         "threads": threading.active_count(),
     }

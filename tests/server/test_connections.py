@@ -1,0 +1,80 @@
+"""Clients with odd habits against `progress serve`: nothing of them stays, nothing is logged."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.support.process import Process, eventually, progress_serve
+from tests.support.wire import Connection, request, snapshot, start
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Process]:
+    with progress_serve("tests.support.inspect_app:app", "--log-level", "warning") as process:
+        yield process
+        assert process.stderr == ""
+
+
+def subscribers(server: Process) -> int:
+    """How many there are, by an operation that counts them."""
+    id = start(server.port, "census")["id"]
+    eventually(lambda: snapshot(server.port, id)["state"] == "succeeded")
+    count: int = snapshot(server.port, id)["result"]["subscribers"]
+    return count
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
+@pytest.mark.parametrize("pipelined", [0, 1, 5])
+def test_who_leaves_a_stream_with_requests_behind_it(
+    server: Process, how: str, pipelined: int
+) -> None:
+    """uvicorn tells only the latest request that its client has left; the stream is the first."""
+    descriptors = psutil.Process(server.pid).num_fds
+    before = descriptors()
+    id = start(server.port, "wait")["id"]
+    data = request(f"/operations/{id}/events") + pipelined * request("/healthz")
+    with Connection(server.port, data).opened() as connection:
+        assert subscribers(server) == 1
+        if how == "half-close":
+            connection.socket.shutdown(socket.SHUT_WR)
+        elif how == "reset":
+            connection.reset()
+        else:
+            connection.socket.close()
+        # Well before the next heartbeat (15 s), whose write would tell, too.
+        eventually(lambda: subscribers(server) == 0, 3)
+    eventually(lambda: descriptors() <= before, 3)
+
+
+def test_a_request_after_a_stream_uses_the_same_connection(server: Process) -> None:
+    id = start(server.port, "count")["id"]
+    with Connection(server.port, request(f"/operations/{id}/events")) as connection:
+        connection.read()
+        connection.socket.sendall(request("/healthz"))
+        assert connection.socket.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_garbage_behind_a_stream_ends_it(server: Process) -> None:
+    id = start(server.port, "wait")["id"]
+    with Connection(server.port, request(f"/operations/{id}/events")).opened() as connection:
+        connection.socket.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        eventually(lambda: subscribers(server) == 0, 3)
+
+
+def test_many_requests_for_streams_in_one_write(server: Process) -> None:
+    """They are answered one after the other, each to its end."""
+    ids = [start(server.port, "count", to=n)["id"] for n in range(1, 6)]
+    data = b"".join(request(f"/operations/{id}/events?after=0-0") for id in ids)
+    with Connection(server.port, data) as connection:
+        content = connection.read()
+        for id in ids:
+            assert id.encode() in content
+            assert content.count(b"event: bye\n") == 1
+            rest, connection.response = connection.response.rest, type(connection.response)()
+            content = connection.response.feed(rest)
+            if id != ids[-1]:
+                content += connection.read()
