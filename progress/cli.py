@@ -60,9 +60,13 @@ def serve(
     """
     for setting in settings:
         name, equals, value = setting.partition("=")
+        variable = "PROGRESS_" + name.replace(".", "_").upper()
         if not equals:
             raise click.UsageError(f"--set {setting}: write GROUP.FIELD=VALUE")
-        os.environ["PROGRESS_" + name.replace(".", "_").upper()] = value
+        if name.partition(".")[0] not in Settings.__struct_fields__:
+            groups = ", ".join(Settings.__struct_fields__)
+            raise click.ClickException(f"{variable} is not a setting; there are {groups}")
+        os.environ[variable] = value
     try:
         loaded = _load(app)
         grace = (
@@ -87,6 +91,8 @@ def _load(path: str) -> ASGIApp:
     module_name, colon, attribute = path.partition(":")
     if not (module_name and colon and attribute):
         raise click.UsageError(f"{path!r}: APP has to be module:attribute, e.g. examples.demo:app")
+    if module_name.startswith("."):
+        raise click.UsageError(f"{module_name!r} is relative: name the module from here on")
     sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)

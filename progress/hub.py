@@ -15,8 +15,10 @@ import anyio
 
 from .bus import Bus
 from .core.cursor import Cursor
+from .core.filter import Filter
 from .core.frames import Bye, Frame, Ping
-from .core.journal import CatchUp, Journal, Reader, catch_up
+from .core.journal import Journal
+from .core.reader import CatchUp, Reader, catch_up
 from .settings import Settings
 
 __all__ = ["Hub", "Permits", "Sink", "Subscriber"]

@@ -29,7 +29,7 @@ class MemoryBus:
         self.epoch = epoch
         self.losses = Losses()
         self.bytes = 0
-        """Of all lossless events, parameters and results that are kept."""
+        """Of all lossless events that are kept, the parameters, and the snapshots of what ended."""
         self.listener: Listener = _nobody
         self._limits = limits
         self._retention = retention

@@ -1,27 +1,14 @@
-"""One operation's present and its recent past, and what a reader that is behind gets of them.
-
-A reader has no queue: it has a position, and `catch_up` is what lies between that and now. A
-reconnect, a late joiner, a long poll and a slow consumer are this same code. It never knows who
-the reader is.
-"""
+"""One operation's present and its recent past. It never knows who reads them."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Set
-from heapq import merge
-from typing import NamedTuple, TypeAlias
+from collections.abc import Set
 
-from .cursor import ZERO, Cursor
 from .event import LOSSLESS, Event
-from .frames import Frame, Gap, GapReason, Missed, SnapshotNotice
+from .frames import Frame, SnapshotNotice, encode
 from .operation import Snapshot, fold
 
-__all__ = ["CatchUp", "Journal", "Losses", "Reader", "catch_up"]
-
-
-_BATCH = 64
-"""Journals merged at a time: a sink takes a hundred frames at once, and there may be 10,000."""
+__all__ = ["Journal", "Losses"]
 
 
 class _Trimmed:
@@ -87,16 +74,16 @@ class Journal:
 
     def __init__(self, snapshot: Snapshot, max_events: int, max_bytes: int) -> None:
         self.snapshot = snapshot
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self.bytes = 0
         """Of the retained events."""
         self.payload = len(bytes(snapshot.params))
-        """Bytes of the parameters and the result."""
+        """Bytes of the parameters; once it has ended, of the whole snapshot as JSON."""
         self.born = 0
         """The n of its first event."""
         self.loss = 0
         """The bus's count of losses when this journal last trimmed; 0: never."""
-        self._trimmed: dict[str, _Trimmed] = {}
+        self._trimmed: dict[str, _Trimmed] | None = None
         self._max_events = max_events
         self._max_bytes = max_bytes
 
@@ -123,7 +110,7 @@ class Journal:
             self.frames.append(frame)
             self.bytes += size
         if self.snapshot.ended:
-            self.payload += len(bytes(self.snapshot.result))
+            self.payload = len(encode(self.snapshot))
         return frame
 
     def trim(self, losses: Losses) -> None:
@@ -131,8 +118,10 @@ class Journal:
         trimmed = False
         frames = self.frames
         while len(frames) > 1 and (len(frames) > self._max_events or self.bytes > self._max_bytes):
-            frame = frames.popleft()
+            frame = frames.pop(0)
             self.bytes -= len(frame.sse)
+            if self._trimmed is None:
+                self._trimmed = {}
             self._trimmed.setdefault(frame.type, _Trimmed()).add(frame.n)
             trimmed = True
         if trimmed:
@@ -141,7 +130,8 @@ class Journal:
 
     def missed(self, floor: int, types: Set[str]) -> dict[str, int]:
         """Upper bounds, by type, of what was trimmed after `floor`."""
-        counts = {type: gone.after(floor) for type, gone in self._trimmed.items() if type in types}
+        trimmed = self._trimmed or {}
+        counts = {type: gone.after(floor) for type, gone in trimmed.items() if type in types}
         return {type: count for type, count in counts.items() if count}
 
     def since(self, floor: int, types: Set[str]) -> list[Frame]:
@@ -154,166 +144,3 @@ class Journal:
                 found.append(frame)
         found.reverse()
         return found
-
-
-class Reader:
-    """How far somebody has got: everything up to `position` has been written to them."""
-
-    __slots__ = (
-        "bookmark",
-        "first_id",
-        "foreign",
-        "opening",
-        "owed_after",
-        "past",
-        "position",
-        "shown",
-        "told",
-    )
-
-    def __init__(self, position: int = 0, shown: int = 0) -> None:
-        self.position = position
-        self.owed_after = 0
-        """Lossless events up to here are not owed, whatever the position."""
-        self.past = 0
-        """Nor are operations whose last event is not after this one."""
-        self.shown = shown
-        """The n of the newest snapshot it got: the event of that n may still be to come."""
-        self.opening = False
-        """It opens with the snapshot of its one operation, whatever comes after that."""
-        self.bookmark = -1
-        """The n of the last bookmark it got."""
-        self.told = 0
-        """The bus's count of losses when this reader was last told of them."""
-        self.foreign: GapReason | None = None
-        """Why the cursor it came with means nothing here, until it has been told."""
-        self.first_id: Cursor | None = None
-        """The id of its first frame, where that has none: a parser by the letter of the WHATWG
-        text starts each connection with an empty last event id."""
-
-    @classmethod
-    def opened(cls, after: Cursor | None, head: Cursor, opening: bool) -> Reader:
-        """A reader that has just come, with or without a cursor."""
-        reader = cls()
-        reader.opening = opening
-        reader.first_id = after
-        if after is None:  # it wants the present, and no history
-            reader.owed_after = reader.past = head.n
-        elif after == ZERO:
-            pass
-        elif after.epoch == head.epoch and after.n <= head.n:
-            reader.position = after.n
-        else:
-            reader.foreign = "future" if after.epoch == head.epoch else "epoch"
-            reader.first_id = Cursor(head.epoch, 0)
-        return reader
-
-    def start_over(self) -> None:
-        """Owe it all snapshots again: it is to forget what is not shown to it now."""
-        self.owed_after = self.floor
-        self.position = self.shown = 0
-
-    @property
-    def floor(self) -> int:
-        """Lossless events after this are owed."""
-        return max(self.position, self.owed_after)
-
-
-class CatchUp(NamedTuple):
-    """What a bus knows that a reader at its position may lack."""
-
-    journals: list[Journal]
-    """Those that match and have something after the position, ascending by their newest."""
-    types: Set[str]
-    """Of the lossless events it asked for."""
-    expired: bool
-    """An operation that it could have shown was evicted, it has not been told, and it has
-    started over."""
-    losses: int
-    """The bus's count of losses so far."""
-    until: int | None
-    """Nothing from this n on may be shown yet."""
-
-
-def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
-    """Yield what the reader has not got, ascending by cursor, and move it along.
-
-    A gap first, if one has to be told; the snapshot, if it opens with one. Then the retained
-    lossless events, and the snapshot of each journal, placed at its newest cursor and just before
-    the event of that cursor: the other way round, a drop between the two would move the reader's
-    id past a snapshot that was never sent. A frame that was yielded has to be written. Take them
-    all, or stop after any and call again later: nothing is kept in between but the reader.
-    """
-    notice = _gap(reader, lacks)
-    reader.told = lacks.losses
-    reader.foreign = None
-    if notice is not None:
-        yield _numbered(notice, reader)
-    if reader.opening:
-        reader.opening = False
-        [journal] = lacks.journals
-        reader.shown = journal.newest
-        yield _numbered(journal.notice(), reader)
-    for n, _, position, item in _in_order(lacks.journals, reader, lacks.types):
-        if lacks.until is not None and position >= lacks.until:
-            return
-        reader.position = max(reader.position, position)
-        if isinstance(item, Journal):
-            reader.shown = n
-            yield _numbered(item.notice(), reader)
-        else:
-            reader.first_id = None
-            yield item
-
-
-_Place: TypeAlias = "tuple[int, int, int, Journal | Frame]"
-"""n, rank, the reader's position after it, and the event, or the journal for its snapshot. An n
-belongs to one journal, so n and rank order any two places."""
-
-
-def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
-    if reader.foreign is not None:
-        return Gap(operation=None, reason=reader.foreign, missed=None)
-    if lacks.expired:
-        return Gap(operation=None, reason="expired", missed=None)
-    missed: dict[str, int] = {}
-    operations = []
-    for journal in lacks.journals:
-        if journal.loss > reader.told and (counts := journal.missed(reader.floor, lacks.types)):
-            operations.append(journal.snapshot.id)
-            for type, count in counts.items():
-                missed[type] = missed.get(type, 0) + count
-    if not missed:
-        return None
-    only = operations[0] if len(operations) == 1 else None
-    return Gap(operation=only, reason="trimmed", missed=Missed(**missed))
-
-
-def _in_order(journals: list[Journal], reader: Reader, types: Set[str]) -> Iterator[_Place]:
-    """Merge what all journals have for the reader, ascending."""
-    for start in range(0, len(journals), _BATCH):
-        batch = journals[start : start + _BATCH]
-        through = batch[-1].newest
-        # Of the later journals, those with something to say before that.
-        batch += (later for later in journals[start + _BATCH :] if later.born <= through)
-        for place in merge(*(_run(journal, reader, types) for journal in batch)):
-            if place[0] > through:
-                break
-            yield place
-
-
-def _run(journal: Journal, reader: Reader, types: Set[str]) -> Iterator[_Place]:
-    frames = journal.since(reader.floor, types)
-    newest = journal.newest
-    last = frames.pop() if frames and frames[-1].n == newest else None
-    for frame in frames:
-        yield frame.n, 0, frame.n, frame
-    if reader.shown != newest:
-        yield newest, 0, newest if last is None else newest - 1, journal
-    if last is not None:
-        yield newest, 1, newest, last
-
-
-def _numbered(notice: SnapshotNotice | Gap, reader: Reader) -> Frame:
-    id, reader.first_id = reader.first_id, None
-    return Frame(notice, id)

@@ -68,7 +68,11 @@ def to_raw(value: object) -> Raw:
 
 def clean(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot carry: file names have them (PEP 383)."""
-    return text.encode(errors="replace").decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
 
 
 def clip(text: str, bytes: int) -> str:

@@ -118,7 +118,10 @@ async def _serve(server: _Server, listener: socket.socket, grace: float) -> None
 
 
 async def _run(server: _Server, listener: socket.socket, tasks: TaskGroup) -> None:
-    await server.serve(sockets=[listener])
+    try:
+        await server.serve(sockets=[listener])
+    except SystemExit as error:  # the application did not start; uvicorn has said why
+        _exit(3 if error.code is None else int(error.code))
     tasks.cancel_scope.cancel()
 
 

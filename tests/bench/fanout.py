@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from progress.core.event import OperationProgress, ProgressEvent
-from progress.core.frames import Frame
 from progress.core.filter import Filter
+from progress.core.frames import Frame
 from progress.hub import Hub
 from progress.settings import Settings
 

@@ -43,6 +43,8 @@ class Rig:
         self.bus = MemoryBus(1_000_000, settings.limits, settings.retention)
         self.runner = Runner(self.bus, settings)
         self.heard: list[Heard] = []
+        self.created: dict[str, Snapshot] = {}
+        """What each operation was before its first event."""
         self._patience = patience
         self._news = anyio.Event()
         self.hub = Hub(self.bus, settings)
@@ -65,7 +67,9 @@ class Rig:
 
     def start(self, kind: str, **params: object) -> str:
         """Start an operation; return its id."""
-        return self.runner.start(self.runner.draft(kind, to_raw(params), {})).id
+        draft = self.runner.draft(kind, to_raw(params), {})
+        self.created[draft.snapshot.id] = draft.snapshot
+        return self.runner.start(draft).id
 
     def snapshot(self, id: str) -> Snapshot:
         return self.bus.journal(id).snapshot

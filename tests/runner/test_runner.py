@@ -15,9 +15,8 @@ from anyio import to_thread
 from progress import Failure, Limits, Reporter, Settings, Timing
 from progress.bus import MemoryBus
 from progress.core.event import ProgressEvent
-from progress.errors import Busy, Draining, InvalidParams, NotFound, NotRunning, UnknownKind
 from progress.core.filter import Filter
-
+from progress.errors import Busy, Draining, InvalidParams, NotFound, NotRunning, UnknownKind
 from progress.runner import Runner
 from progress.runner.operation import Operation
 from tests.support.sinks import MemorySink

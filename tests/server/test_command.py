@@ -117,7 +117,9 @@ def test_settings_from_the_command_line_win_over_the_environment() -> None:
     environment = {"PROGRESS_LIMITS_BODY": "2048", "PROGRESS_TIMING_WAIT": "1"}
     with progress_serve(APP, "--set", "limits.body=1024", environment=environment) as server:
         body = b'{"kind":"count"}'.ljust(1_500)
-        with Connection(server.port, request("/operations", method="POST", body=body)) as connection:
+        with Connection(
+            server.port, request("/operations", method="POST", body=body)
+        ) as connection:
             content = connection.read()
         assert connection.response.status == 413
         assert b"1024" in content
@@ -136,6 +138,23 @@ def test_a_module_that_fails_shows_why(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in done.stderr
     assert "broken.py" in done.stderr
+
+
+def test_an_application_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    (tmp_path / "sad.py").write_text(
+        "from contextlib import asynccontextmanager\n"
+        "from starlette.applications import Starlette\n"
+        "@asynccontextmanager\n"
+        "async def lifespan(app):\n"
+        "    raise RuntimeError('no database')\n"
+        "    yield\n"
+        "app = Starlette(lifespan=lifespan)\n"
+    )
+    done = progress("serve", "sad:app", "--port", "0", cwd=tmp_path)
+    assert done.returncode not in (0, 2)
+    assert done.stdout == ""
+    assert done.stderr.count("RuntimeError: no database") == 1
+    assert "Group" not in done.stderr
 
 
 def test_the_limit_of_open_files_is_raised() -> None:

@@ -17,20 +17,20 @@ from tests.support.wire import Answer, Connection, ask, request, snapshot, start
 
 APP = "tests.support.inspect_app:app"
 SERVERS = {
-    "progress": f"progress serve {APP} --port {{}}",
-    "uvicorn-httptools": "uvicorn --http httptools --host 127.0.0.1 --port {} " + APP,
-    "uvicorn-h11": "uvicorn --http h11 --host 127.0.0.1 --port {} " + APP,
-    "hypercorn-asyncio": "hypercorn --graceful-timeout 1 --worker-class asyncio --bind 127.0.0.1:{} " + APP,
-    "hypercorn-trio": "hypercorn --graceful-timeout 1 --worker-class trio --bind 127.0.0.1:{} " + APP,
+    "progress": "progress serve APP --port PORT",
+    "uvicorn-httptools": "uvicorn APP --port PORT --http httptools",
+    "uvicorn-h11": "uvicorn APP --port PORT --http h11",
+    "hypercorn-asyncio": "hypercorn APP --bind 127.0.0.1:PORT --graceful-timeout 1 -k asyncio",
+    "hypercorn-trio": "hypercorn APP --bind 127.0.0.1:PORT --graceful-timeout 1 -k trio",
     # Left alone it waits for open streams for ever.
-    "granian": "granian --interface asgi --workers-kill-timeout 2 --host 127.0.0.1 --port {} " + APP,
+    "granian": "granian APP --port PORT --interface asgi --workers-kill-timeout 2",
 }
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Process]:
     port = free_port()
-    command = SERVERS[request.param].format(port).split()
+    command = SERVERS[request.param].replace("APP", APP).replace("PORT", str(port)).split()
     with listening(command, port, {"PROGRESS_TIMING_HEARTBEAT": "1"}) as process:
         process.name = request.param
         yield process
@@ -51,7 +51,10 @@ def test_an_operation_is_followed_to_its_end(server: Process) -> None:
     operation = start(server.port, "count", to=30)
     id = operation["id"]
     view = View()
-    assert connect_once(view, server.port, f"/operations/{id}/events?after={operation['cursor']}") == 200
+    assert (
+        connect_once(view, server.port, f"/operations/{id}/events?after={operation['cursor']}")
+        == 200
+    )
     assert view.snapshots[id].state is State.SUCCEEDED
     assert view.terminal == [id]
     assert view.bye == Bye(reason="complete", reconnect=False)
@@ -165,7 +168,9 @@ def test_it_stops_with_open_streams(server: Process) -> None:
         with connection:
             for data in connection.body():
                 view.feed(data)
-        if server.name.startswith(("progress", "uvicorn")):  # the others say nothing before they cut streams
+        if server.name.startswith(
+            ("progress", "uvicorn")
+        ):  # the others say nothing before they cut streams
             assert view.bye == Bye(reason="drain", reconnect=True)
             assert connection.response.complete
     server.wait(8)

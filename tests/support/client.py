@@ -28,8 +28,8 @@ def connect_once(
     left = cut
     with Connection(port, request(path, headers)) as connection:
         for data in connection.body():
-            messages = view.feed(data[:left])
-            if done is not None and any([done(message) for message in messages]):
+            found = [done(message) for message in view.feed(data[:left]) if done is not None]
+            if any(found):
                 break
             if left is not None:
                 left -= min(len(data), left)

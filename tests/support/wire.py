@@ -115,7 +115,10 @@ class Connection:
         return self
 
     def __exit__(
-        self, type: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.socket.close()
 
@@ -174,9 +177,7 @@ def start(port: int, kind: str, labels: Mapping[str, str] | None = None, **param
     return answer.json
 
 
-def post(
-    port: int, kind: str, labels: Mapping[str, str] | None = None, **params: object
-) -> Answer:
+def post(port: int, kind: str, labels: Mapping[str, str] | None = None, **params: object) -> Answer:
     """Ask for an operation."""
     body = json.dumps({"kind": kind, "params": params, "labels": labels or {}}).encode()
     with Connection(port, request("/operations", method="POST", body=body)) as connection:
