@@ -35,7 +35,7 @@ from progress.errors import Cancelled, Failure, ReportError
 from progress.settings import Settings
 
 from .kinds import Kind
-from .tally import OPEN, Tally
+from .tally import Tally
 
 __all__ = ["Operation", "StepOptions", "Stop", "timestamp"]
 
@@ -144,7 +144,7 @@ class Operation:
         now = anyio.current_time()
         tally.start(now)
         self._send(tally, now)
-        tally.limit = OPEN  # the first value gets out at once, too
+        tally.open()  # the first value gets out at once, too
         return tally
 
     def emit(self, tally: Tally) -> None:
@@ -239,7 +239,7 @@ class Operation:
         """Send what had to wait and is due now; open the gate of what has nothing new."""
         for tally in list(self._waiting):
             if due(tally.sent_at, now, self.settings.timing.report):
-                tally.limit = OPEN  # first: what a thread counts from here on reports itself
+                tally.open()  # first: what a thread counts from here on reports itself
                 if tally.has_news:
                     self._send(tally, now)
                 else:
@@ -273,7 +273,7 @@ class Operation:
 
     def _open_gates(self) -> None:
         for tally in (self.root, *self._steps.values()):
-            tally.limit = OPEN
+            tally.open()
 
     def _send(self, tally: Tally, now: float) -> None:
         self.reported_at = now

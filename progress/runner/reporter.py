@@ -215,7 +215,7 @@ class Step:
             self._operation.call(finish, self._tally, state)
 
     def _counted(self) -> None:
-        if not self._tally.limit:
+        if self._tally.is_open:
             self._operation.call(self._operation.emit, self._tally)
 
     def _track(self, iterable: Iterable[_T]) -> Iterator[_T]:
@@ -223,7 +223,7 @@ class Step:
         for item in iterable:
             yield item
             tally.completed += 1
-            if not tally.limit:
+            if tally.is_open:
                 self._operation.call(self._operation.emit, tally)
 
     async def _track_async(self, iterable: AsyncIterable[_T]) -> AsyncIterator[_T]:

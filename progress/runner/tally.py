@@ -12,13 +12,12 @@ from progress.core.event import OperationProgress, StepProgress, StepState
 from progress.core.meter import Meter, Node
 from progress.errors import ReportError
 
-__all__ = ["OPEN", "SHUT", "Tally", "amount"]
+__all__ = ["Tally", "amount"]
 
-OPEN = 0
-SHUT = 2**30 - 1
-"""`limit` is one of the two, so that `n < limit and n >= 0` lets an ordinary advance pass at once
-while the gate is shut, and catches an open gate, NaN, negative and huge numbers alike. An int of
-one digit (of 30 bits), because the interpreter compares those fastest."""
+_SHUT = 2**30 - 1
+"""`limit` while the gate is shut, and 0 while it is open, so that `n < limit and n >= 0` lets an
+ordinary advance pass at once, and catches an open gate, NaN, negative and huge numbers alike. An
+int of one digit (of 30 bits), because the interpreter compares those fastest."""
 
 _MOST = 2**53
 """Where JavaScript stops counting by one (RFC 8259 §6)."""
@@ -32,6 +31,7 @@ class Tally:
         "_sent",
         "completed",
         "id",
+        "is_open",
         "label",
         "limit",
         "message",
@@ -53,7 +53,9 @@ class Tally:
         self.total: float | None = None
         self.unit: str | None = None
         self.message: str | None = None
-        self.limit = OPEN
+        self.is_open = True
+        """Whether the next report goes out at once. `limit` says the same, for `advance`."""
+        self.limit = 0
         self.sent_at = -math.inf
         self.node: Node = Node(parent.node if parent else None, weight)
         self._meter: Meter | None = None
@@ -69,6 +71,11 @@ class Tally:
         self.node.start(self.total)
         self._meter = Meter(self.completed, now)
 
+    def open(self) -> None:
+        """Let the next report go out at once."""
+        self.is_open = True
+        self.limit = 0
+
     def observe(self, now: float) -> None:
         """Take the numbers as they are into the weights and the rate, as sent; shut the gate."""
         self._sent = (self.completed, self.total, self.unit, self.message)
@@ -77,7 +84,8 @@ class Tally:
         if self._meter is not None and self.node.state is StepState.RUNNING:
             self._meter.observe(completed, now)
         self.sent_at = now
-        self.limit = SHUT
+        self.is_open = False
+        self.limit = _SHUT
 
     def status(self) -> StepProgress:
         """The step as the wire shows it."""

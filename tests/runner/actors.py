@@ -119,6 +119,17 @@ def log(text: str) -> Command:
     return lambda actor: actor.pen.log(text)
 
 
+def chat(lines: int, size: int) -> Command:
+    def write(actor: Actor) -> None:
+        for n in range(lines):
+            actor.pen.log(f"{n} ".ljust(size, "x"))
+            actor.pen.advance()
+            if n % 9 == 8:
+                actor.pen.output(n)
+
+    return write
+
+
 def output(data: object) -> Command:
     return lambda actor: actor.pen.output(data)
 

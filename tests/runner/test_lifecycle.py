@@ -111,6 +111,11 @@ class Lifecycle(RuleBasedStateMachine):
         if ending is not None:
             self._tell(which, ending)
 
+    @rule(which=WHICH, lines=st.integers(1, 60), size=st.integers(0, 300))
+    def chat(self, which: int, lines: int, size: int) -> None:
+        """Write more than is kept."""
+        self._tell(which, actors.chat(lines, size))
+
     def _tell(self, which: int, command: Command) -> None:
         playing = [actor for actor in self.actors if self._plays(actor)]
         if playing:

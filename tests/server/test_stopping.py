@@ -22,10 +22,10 @@ DRAIN = Bye(reason="drain", reconnect=True)
 
 
 @contextmanager
-def server(*options: str, port: int = 0) -> Iterator[Process]:
+def server(*options: str, app: str = APP, port: int = 0) -> Iterator[Process]:
     """A server that is told to stop in the block; what it writes then is no traceback."""
     given = ["--set", f"timing.grace={GRACE}", "--log-level", "warning", *options]
-    with progress_serve(APP, *given, port=port) as process:
+    with progress_serve(app, *given, port=port) as process:
         yield process
         assert process.popen.poll() is not None, "it has to be stopped in the block"
         assert process.stderr == ""
@@ -90,6 +90,16 @@ def test_200_streams_and_a_stuck_thread(signum: signal.Signals) -> None:
             assert held.error is not None
             assert held.error.type == "urn:progress:problem:shutdown"
             assert follower.view.terminal.count(each) == 1
+
+
+def test_mounted_in_another_application() -> None:
+    with server(app="tests.support.mounted_app:app") as process:
+        follower = Follower(process.port, "/below/events")
+        process.send(signal.SIGTERM)
+        with follower.connection:
+            follower.read()
+        assert process.wait(GRACE)[0] == 0
+    assert follower.view.bye == DRAIN
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
