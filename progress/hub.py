@@ -170,6 +170,7 @@ class Hub:
             return
         if reader.bookmark != (head := self._bus.head).n:
             reader.position = reader.bookmark = head.n
+            reader.first_id = None
             if not subscriber.sink.write(Frame(Ping(cursor=head))):
                 return
         subscriber.reader = None

@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from .event import LOSSLESS, Event
 from .frames import Frame, SnapshotNotice, encode
-from .operation import Snapshot, fold
+from .operation import Snapshot, check, fold
 
 __all__ = ["Journal", "Losses"]
 
@@ -102,6 +102,7 @@ class Journal:
         Raises:
             ReportError: the state table does not allow it; nothing has changed then.
         """
+        check(self.snapshot, event)
         frame = Frame(event)
         size = len(frame.sse) if frame.type in LOSSLESS else 0
         self.snapshot = fold(self.snapshot, event)

@@ -25,7 +25,7 @@ from .event import (
     StepProgress,
 )
 
-__all__ = ["ENDED", "TRANSITIONS", "Snapshot", "fold"]
+__all__ = ["ENDED", "TRANSITIONS", "Snapshot", "check", "fold"]
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RUNNING, State.CANCELLED, State.FAILED}),
@@ -70,14 +70,25 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return self.state in ENDED
 
 
-def fold(snapshot: Snapshot, event: Event) -> Snapshot:
-    """Return the snapshot after one more event.
+def check(snapshot: Snapshot, event: Event) -> None:
+    """Let an event pass that may come next.
 
     Raises:
         ReportError: a transition that is not in `TRANSITIONS`, or anything after the end.
     """
     if snapshot.ended:
         raise ReportError(f"{snapshot.id} is {snapshot.state}: nothing can come after that")
+    if isinstance(event, StateEvent) and event.state not in TRANSITIONS[snapshot.state]:
+        first = snapshot.cursor.n == 0 and event.state is snapshot.state
+        if not first:
+            raise ReportError(f"{snapshot.id} cannot go from {snapshot.state} to {event.state}")
+
+
+def fold(snapshot: Snapshot, event: Event) -> Snapshot:
+    """Return the snapshot after one more event.
+
+    It checks nothing: a reader folds what is left to it, and a state in between may be trimmed.
+    """
     match event:
         case StateEvent():
             return _fold_state(snapshot, event)
@@ -96,9 +107,6 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
 
 
 def _fold_state(snapshot: Snapshot, event: StateEvent) -> Snapshot:
-    first = snapshot.cursor.n == 0 and event.state is snapshot.state
-    if not first and event.state not in TRANSITIONS[snapshot.state]:
-        raise ReportError(f"{snapshot.id} cannot go from {snapshot.state} to {event.state}")
     progress = snapshot.progress
     if event.state is not State.QUEUED and progress.position is not None:
         progress = replace(progress, position=None)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from progress.core.cursor import Cursor
 from progress.core.event import OperationProgress, State, StateEvent
 from progress.core.frames import decode, encode
-from progress.core.operation import ENDED, TRANSITIONS, Snapshot, fold
+from progress.core.operation import ENDED, TRANSITIONS, Snapshot, check, fold
 from progress.errors import ReportError
 from tests.support.sse import Dispatched
 from tests.support.view import View
@@ -50,19 +50,27 @@ def test_terminal_states() -> None:
 def test_transitions(before: State, after: State) -> None:
     event = StateEvent(cursor=Cursor(1, 2), operation="o", time=TIME, state=after)
     if after in TRANSITIONS[before]:
+        check(snapshot(before), event)
         folded = fold(snapshot(before), event)
         assert folded.state is after
         assert (folded.finished_at is not None) == (after in ENDED)
         assert folded.progress.position is None
     else:
         with pytest.raises(ReportError):
-            fold(snapshot(before), event)
+            check(snapshot(before), event)
 
 
 def test_first_event_says_the_state_that_it_is_in() -> None:
     event = StateEvent(cursor=Cursor(1, 1), operation="o", time=TIME, state=State.QUEUED)
     fresh = replace(snapshot(State.QUEUED), cursor=Cursor(0, 0))
+    check(fresh, event)
     assert fold(fresh, event).progress.position == 1
+
+
+def test_a_reader_folds_what_is_left_to_it() -> None:
+    """The `running` in between was trimmed: it goes from queued to cancelling."""
+    event = StateEvent(cursor=Cursor(1, 9), operation="o", time=TIME, state=State.CANCELLING)
+    assert fold(snapshot(State.QUEUED), event).state is State.CANCELLING
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)

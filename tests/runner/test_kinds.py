@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import pytest
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from progress.errors import KindError, UnknownKind
 from progress.runner import Kind, Reporter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class Filter(Struct, frozen=True):
     glob: str
-    under: Path = Path(".")
+    under: Path = field(default_factory=lambda: Path("."))
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def test_nested_types_are_definitions_that_are_all_there() -> None:
     assert properties["range"] == {"$ref": "#/$defs/Range", "default": {"low": 1, "high": 10}}
     assert properties["more"]["items"] == {"$ref": "#/$defs/Filter"}
     assert schema["$defs"].keys() == {"Filter", "Range"}
-    under = {"type": "string", "format": "path", "default": "."}
+    under = {"type": "string", "format": "path"}
     assert schema["$defs"]["Filter"]["properties"]["under"] == under
     assert schema["$defs"]["Range"]["properties"]["low"] == {"type": "integer", "minimum": 0}
 

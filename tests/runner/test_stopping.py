@@ -415,6 +415,8 @@ async def test_leaving_the_block_stops_what_runs() -> None:
     async with rig() as made:
         ids = [await begin(made, work)]
         ids += [made.start("work") for _ in range(3)]
+        began = anyio.current_time()
+    assert anyio.current_time() - began < 2  # as soon as they have stopped
     assert ended == ["clean"] * 4
     for id in ids:
         error = made.snapshot(id).error

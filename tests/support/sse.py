@@ -27,11 +27,8 @@ class Parser:
     def feed(self, data: bytes) -> list[Dispatched]:
         """Read more. What has no empty line after it yet is kept, and lost with the connection."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        found = []
-        for line in lines:
-            if (event := self._line(line.decode())) is not None:
-                found.append(event)
-        return found
+        events = (self._line(line.decode()) for line in lines)
+        return [event for event in events if event is not None]
 
     def _line(self, line: str) -> Dispatched | None:
         if not line:
