@@ -149,6 +149,8 @@ class Operation:
 
     def emit(self, tally: Tally) -> None:
         """Publish the present progress of the operation and of this step, if there is news."""
+        if tally.node.state is not StepState.RUNNING:
+            raise ReportError(f"step {tally.id!r} has ended and takes no more reports")
         now = anyio.current_time()
         if tally.has_news:
             self._send(tally, now)
@@ -169,6 +171,7 @@ class Operation:
         # A step shows its end; the operation's end is a state event, after the last news of it.
         if tally is not self.root or tally.has_news or tally.node.fraction != fraction:
             self._send(tally, anyio.current_time())
+        tally.open()  # so that a report that comes too late is told so
 
     def log(self, message: str, level: Level, step: str | None) -> None:
         """Publish a line."""
@@ -233,7 +236,7 @@ class Operation:
         self._bus.publish(event)
         self.ended = True
         self._waiting.clear()
-        self._open_gates()  # so that a report that comes too late is told so
+        self._open_gates()
 
     def sweep(self, now: float) -> None:
         """Send what had to wait and is due now; open the gate of what has nothing new."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
 import anyio
+import pytest
 import trio.testing
 
 from progress import Reporter, Settings
@@ -21,6 +22,8 @@ from progress.runner.codec import to_raw
 from progress.runner.kinds import Bounds, Function
 
 E = TypeVar("E", bound=Event)
+
+NO_BOUNDS = Bounds()
 
 PATIENCE = 8.0
 """Seconds a test waits for what has to come; on a mock clock more of them cost nothing."""
@@ -51,17 +54,8 @@ class Rig:
         self._fan_out = self.bus.listener
         self.bus.listener = self._hear
 
-    def kind(
-        self,
-        function: Function,
-        name: str | None = None,
-        *,
-        limit: int | None = None,
-        timeout: float | None = None,
-        stall: float | None = None,
-    ) -> str:
+    def kind(self, function: Function, name: str | None = None, bounds: Bounds = NO_BOUNDS) -> str:
         """Register a function; return the name of the kind."""
-        bounds = Bounds(limit=limit, timeout=timeout, stall=stall)
         self.runner.kinds.register(function, name, bounds)
         return name or str(function.__name__)
 
@@ -78,6 +72,21 @@ class Rig:
         """Run a function as an operation, to its end."""
         name = f"kind-{len(list(self.runner.kinds))}"
         return await self.end(self.start(self.kind(function, name), **params))
+
+    async def begin(self, function: Function, bounds: Bounds = NO_BOUNDS) -> str:
+        """Start an operation and wait for its first report; return its id."""
+        id = self.start(self.kind(function, bounds=bounds))
+        await self.until(lambda: bool(self.progress(id) or self.logs(id)))
+        return id
+
+    def at(self, id: str, state: str) -> float:
+        """When an operation came into that state."""
+        (when,) = (
+            when
+            for when, event in self.heard
+            if event.operation == id and isinstance(event, StateEvent) and event.state == state
+        )
+        return when
 
     async def works(self) -> None:
         """Check that it still runs operations, in the loop and in threads."""
@@ -169,3 +178,12 @@ NEXT = {
 def mock_clock() -> tuple[str, dict[str, object]]:
     """Return a backend on which time passes when all wait for it, and not before."""
     return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+mocked = pytest.mark.parametrize(
+    "anyio_backend", [pytest.param(mock_clock, id="clock")], indirect=True
+)
+"""Runs a test in mocked time, in which waiting for minutes takes no time."""
+
+DAY = 86_400.0
+"""Patience enough for mocked time."""

@@ -21,6 +21,7 @@ from progress.core.cursor import ZERO, Cursor
 from progress.core.event import TYPES
 from progress.core.filter import Filter
 from progress.core.operation import fold
+from progress.runner.kinds import Bounds
 
 from . import actors
 from .actors import Actor, Command, Manners
@@ -81,7 +82,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.made: Rig = self.stack.enter_context(wrapped)
         self.made.kind(self._in_loop, "loop")
         self.made.kind(self._in_thread, "thread")
-        self.made.kind(self._in_thread, "narrow", limit=1)
+        self.made.kind(self._in_thread, "narrow", Bounds(limit=1))
 
     async def _in_loop(self, report: Reporter, n: int) -> object:
         return await self.actors[n].play(report)

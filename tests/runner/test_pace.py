@@ -18,26 +18,7 @@ from anyio import from_thread, to_thread
 from progress import Reporter, Settings, Step, Timing, track
 from progress.core.event import OutputEvent, ProgressEvent, StateEvent
 
-from .rig import Rig, mock_clock, rig
-
-
-@pytest.fixture
-def anyio_backend(request: pytest.FixtureRequest) -> object:
-    """Make a clock of its own for each test that asks for one."""
-    return request.param() if callable(request.param) else request.param
-
-
-BACKENDS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("trio", {}), id="trio"),
-]
-
-real = pytest.mark.parametrize("anyio_backend", BACKENDS, indirect=True)
-mocked = pytest.mark.parametrize(
-    "anyio_backend", [pytest.param(mock_clock, id="clock")], indirect=True
-)
-
-DAY = 86_400.0
+from .rig import DAY, Rig, mocked, rig
 
 INTERVAL, LATEST = 0.1, 0.2  # design section 6: 10 events a second; out within 200 ms
 
@@ -191,7 +172,6 @@ def nervous() -> Iterator[None]:
 EACH = 100_000
 
 
-@real
 @pytest.mark.usefixtures("nervous")
 async def test_four_threads_lose_nothing() -> None:
     def hammer(step: Step) -> None:
@@ -254,7 +234,6 @@ class Busy:
         return 1.0
 
 
-@real
 async def test_count_is_read_after_the_number_was_checked() -> None:
     """Else what other threads count while a number is checked would be lost."""
 
@@ -272,7 +251,6 @@ async def test_count_is_read_after_the_number_was_checked() -> None:
         assert float(bytes(snapshot.result)) == 3
 
 
-@real
 async def test_reports_from_a_thread_that_an_async_operation_started() -> None:
     def part(report: Reporter, name: str) -> None:
         with report.step(name, total=100) as step:
@@ -292,7 +270,6 @@ async def test_reports_from_a_thread_that_an_async_operation_started() -> None:
         assert [step.completed for step in snapshot.steps] == [100] * 4
 
 
-@real
 async def test_thread_reports_through_the_loop_and_back() -> None:
     """A plain function may call async code, which reports as well."""
 

@@ -18,6 +18,7 @@ from progress.core.event import ProgressEvent
 from progress.core.filter import Filter
 from progress.errors import Busy, Draining, InvalidParams, NotFound, NotRunning, UnknownKind
 from progress.runner import Runner
+from progress.runner.kinds import Bounds
 from progress.runner.operation import Operation
 from tests.support.sinks import MemorySink
 
@@ -83,7 +84,7 @@ async def test_so_many_run_at_once_and_the_others_see_their_place() -> None:
 async def test_limit_of_a_kind_does_not_hold_up_other_kinds() -> None:
     async with rig(Settings(limits=Limits(running=3))) as made:
         gates = Gates(made)
-        made.kind(gates.wait, "narrow", limit=1)
+        made.kind(gates.wait, "narrow", Bounds(limit=1))
         made.kind(gates.wait, "wide")
         started = [gates.start(kind) for kind in ["narrow"] * 3 + ["wide"] * 3]
         ids = [id for id, _ in started]
@@ -117,7 +118,7 @@ async def wait_in_thread(event: threading.Event) -> None:
 async def test_threads_have_a_limit_of_their_own() -> None:
     """Not anyio's default of 40: sixty that wait for each other, beside forty of the host's."""
     hosts = threading.Event()
-    together = threading.Barrier(60, timeout=3)
+    together = threading.Barrier(60, Bounds(timeout=3))
 
     def meet(report: Reporter) -> None:
         together.wait()

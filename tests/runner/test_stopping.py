@@ -1,65 +1,20 @@
-"""Cancelling, time limits, bounded cleaning up, and the orderly stop of all."""
+"""Cancelling, and bounded time for cleaning up."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable
 
 import anyio
 import pytest
 from anyio import CancelScope
 
 from progress import Cancelled, Limits, Reporter, Settings, Timing
-from progress.core.event import StateEvent
-from progress.errors import Draining, Ended, ReportError
-from progress.runner.kinds import Function
+from progress.errors import Ended, ReportError
 
-from .rig import Rig, mock_clock, rig
-
-BACKENDS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("trio", {}), id="trio"),
-]
-
-mocked = pytest.mark.parametrize(
-    "anyio_backend", [pytest.param(mock_clock, id="clock")], indirect=True
-)
-
-DAY = 86_400.0
+from .rig import rig
 
 HASTY = Settings(timing=Timing(cleanup=0.2))
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> object:
-    """Make a clock of its own for each test that asks for one."""
-    return request.param() if callable(request.param) else request.param
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    """An event that stuck threads wait for; set at the end, so that none outlives its test."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-async def begin(made: Rig, function: Function, **bounds: float) -> str:
-    """Start an operation and wait for its first report."""
-    id = made.start(made.kind(function, **bounds))  # type: ignore[arg-type] # limit is an int
-    await made.until(lambda: bool(made.progress(id) or made.logs(id)))
-    return id
-
-
-def at(made: Rig, id: str, state: str) -> float:
-    """When an operation came into that state."""
-    (when,) = (
-        when
-        for when, event in made.heard
-        if event.operation == id and isinstance(event, StateEvent) and event.state == state
-    )
-    return when
 
 
 CANCELLED = ["queued", "running", "cancelling", "cancelled"]
@@ -77,7 +32,7 @@ async def test_async_code_is_reached_at_once() -> None:
             report.update(completed=2)
 
     async with rig() as made:
-        id = await begin(made, work)
+        id = await made.begin(work)
         assert made.runner.cancel(id).state == "cancelling"
         assert made.runner.cancel(id).state == "cancelling"  # asked again: nothing more
         snapshot = await made.end(id)
@@ -120,7 +75,7 @@ async def test_thread_is_told_once_at_its_next_report() -> None:
             raise
 
     async with rig() as made:
-        id = await begin(made, work)
+        id = await made.begin(work)
         made.runner.cancel(id)
         await made.end(id)
         assert made.states(id) == CANCELLED
@@ -154,7 +109,7 @@ async def test_every_report_tells(call: Callable[[Reporter], object]) -> None:
         return "not told"
 
     async with rig() as made:
-        id = await begin(made, work)
+        id = await made.begin(work)
         made.runner.cancel(id)
         cancelled.set()
         snapshot = await made.end(id)
@@ -186,7 +141,7 @@ async def test_swallowed_cancellation_ends_as_the_function_does(end: str, in_thr
         return finish()
 
     async with rig() as made:
-        id = await begin(made, threaded if in_thread else in_loop)
+        id = await made.begin(threaded if in_thread else in_loop)
         made.runner.cancel(id)
         snapshot = await made.end(id)
         assert made.states(id) == ["queued", "running", "cancelling", end]
@@ -217,12 +172,12 @@ async def test_shield_that_does_not_end_is_left_behind() -> None:
 
     settings = Settings(limits=Limits(running=1), timing=HASTY.timing)
     async with rig(settings) as made:
-        id = await begin(made, work)
+        id = await made.begin(work)
         made.runner.cancel(id)
         await made.end(id)
         assert made.states(id) == CANCELLED
         assert made.logs(id) == ["it did not stop in time and was left behind"]
-        assert 0.2 <= at(made, id, "cancelled") - at(made, id, "cancelling") < 2
+        assert 0.2 <= made.at(id, "cancelled") - made.at(id, "cancelling") < 2
         await made.works()  # its place is free
         release.set()
         await anyio.wait_all_tasks_blocked()
@@ -246,7 +201,7 @@ async def test_thread_that_never_reports_is_left_behind(released: threading.Even
 
     settings = Settings(limits=Limits(running=1), timing=HASTY.timing)
     async with rig(settings) as made:
-        id = await begin(made, work)
+        id = await made.begin(work)
         made.runner.cancel(id)
         await made.end(id)
         assert made.states(id) == CANCELLED
@@ -258,185 +213,3 @@ async def test_thread_that_never_reports_is_left_behind(released: threading.Even
             await anyio.to_thread.run_sync(over.wait, 5)
         assert len(late) == 3
         assert len(made.heard) == heard
-
-
-# Time limits
-
-
-@mocked
-async def test_timeout() -> None:
-    async def work(report: Reporter) -> None:
-        report.update(completed=1)
-        await anyio.sleep_forever()
-
-    async with rig(patience=DAY) as made:
-        id = await begin(made, work, timeout=50)
-        snapshot = await made.end(id)
-        assert made.states(id) == ["queued", "running", "cancelling", "failed"]
-        assert snapshot.error is not None
-        assert snapshot.error.type == "urn:progress:problem:timeout"
-        assert "50 s" in snapshot.error.detail
-        assert 50 <= at(made, id, "cancelling") - at(made, id, "running") < 50.2
-
-
-@mocked
-async def test_stall_is_counted_from_the_last_report() -> None:
-    silences = [20.0, 49.9, 0.2, 49.9]
-
-    async def work(report: Reporter) -> None:
-        report.update(completed=1)
-        for number, silence in enumerate(silences):
-            await anyio.sleep(silence)
-            match number:
-                case 0:
-                    report.advance()
-                case 1:
-                    report.log("on")
-                case 2:
-                    report.output(1)
-                case _:
-                    report.message = "on"
-        await anyio.sleep_forever()
-
-    async with rig(patience=DAY) as made:
-        id = await begin(made, work, stall=50)
-        snapshot = await made.end(id)
-        assert snapshot.error is not None
-        assert snapshot.error.type == "urn:progress:problem:stalled"
-        assert "50 s" in snapshot.error.detail
-        stalled = at(made, id, "cancelling") - at(made, id, "running")
-        assert sum(silences) + 50 <= stalled < sum(silences) + 50.4
-
-
-@mocked
-@pytest.mark.parametrize(
-    ("cleanup", "state"), [("raises", "failed"), ("returns", "succeeded"), ("hangs", "failed")]
-)
-async def test_what_the_function_does_after_a_timeout(cleanup: str, state: str) -> None:
-    """A failure then is the timeout's; a result counts."""
-    release = anyio.Event()
-
-    async def work(report: Reporter) -> str:
-        report.update(completed=1)
-        try:
-            await anyio.sleep_forever()
-        except anyio.get_cancelled_exc_class():
-            if cleanup == "raises":
-                raise ValueError from None
-            if cleanup == "hangs":
-                with CancelScope(shield=True):
-                    await release.wait()
-        return "after all"
-
-    async with rig(patience=DAY) as made:
-        snapshot = await made.end(await begin(made, work, timeout=10))
-        assert snapshot.state == state
-        if state == "failed":
-            assert snapshot.error is not None
-            assert snapshot.error.type == "urn:progress:problem:timeout"
-        release.set()
-
-
-async def test_timeout_of_a_stuck_thread(released: threading.Event) -> None:
-    def work(report: Reporter) -> None:
-        report.update(completed=1)
-        released.wait()
-
-    async with rig(HASTY) as made:
-        snapshot = await made.end(await begin(made, work, timeout=0.1))
-        assert snapshot.error is not None
-        assert snapshot.error.type == "urn:progress:problem:timeout"
-
-
-# Stopping all
-
-
-async def test_drain_ends_everything_in_time(released: threading.Event) -> None:
-    release = anyio.Event()
-
-    async def nice(report: Reporter) -> None:
-        report.update(completed=1)
-        await anyio.sleep_forever()
-
-    async def deaf(report: Reporter) -> None:
-        report.update(completed=1)
-        with CancelScope(shield=True):
-            await release.wait()
-
-    def stuck(report: Reporter) -> None:
-        report.update(completed=1)
-        released.wait()
-
-    def busy(report: Reporter) -> None:
-        while True:
-            report.advance()
-
-    async with rig(Settings(limits=Limits(running=5))) as made:
-        running = [await begin(made, work) for work in (nice, deaf, stuck, busy)]
-        cancelled = await begin(made, nice_too(nice))
-        queued = made.start("nice")
-        made.runner.cancel(cancelled)
-        began = anyio.current_time()
-        await made.runner.drain(0.5)
-        assert 0.4 < anyio.current_time() - began < 2
-        assert all(journal.snapshot.ended for journal in made.bus.journals())
-        for id in (*running, queued):
-            error = made.snapshot(id).error
-            assert error is not None
-            assert error.type == "urn:progress:problem:shutdown"
-        assert made.states(queued) == ["queued", "failed"]
-        assert made.states(cancelled) == CANCELLED
-        with pytest.raises(Draining):
-            made.start("nice")
-        heard = len(made.heard)
-        release.set()
-        released.set()
-        await made.runner.drain(5)  # again: there is nothing left to do
-        assert len(made.heard) == heard
-
-
-def nice_too(function: Function) -> Function:
-    async def other(report: Reporter) -> None:
-        await function(report)  # type: ignore[misc] # it is async
-
-    return other
-
-
-async def test_leaving_the_block_stops_what_runs() -> None:
-    ended: list[str] = []
-
-    async def work(report: Reporter) -> None:
-        report.update(completed=1)
-        try:
-            await anyio.sleep_forever()
-        finally:
-            ended.append("clean")
-
-    async with rig() as made:
-        ids = [await begin(made, work)]
-        ids += [made.start("work") for _ in range(3)]
-        began = anyio.current_time()
-    assert anyio.current_time() - began < 2  # as soon as they have stopped
-    assert ended == ["clean"] * 4
-    for id in ids:
-        error = made.snapshot(id).error
-        assert error is not None
-        assert error.type == "urn:progress:problem:shutdown"
-    order = [event.cursor for _, event in made.heard]
-    assert all(a < b for a, b in pairwise(order))
-
-
-async def test_host_that_cancels_everything_ends_the_operations_first() -> None:
-    """The block is left by the host's cancellation: terminal events all the same."""
-
-    async def work(report: Reporter) -> None:
-        report.update(completed=1)
-        await anyio.sleep_forever()
-
-    with CancelScope() as scope:
-        async with rig() as made:
-            id = await begin(made, work)
-            scope.cancel()
-            await anyio.sleep_forever()
-    assert scope.cancelled_caught
-    assert made.snapshot(id).ended
