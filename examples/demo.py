@@ -35,6 +35,7 @@ LINE_BYTES = 1 << 20
 
 
 @app.operation
+@plain_failures()
 def copy(report: Reporter, source: Path, destination: Path) -> dict[str, int]:
     """Copy a folder with all that is in it to a destination that does not exist yet.
 
@@ -142,6 +143,7 @@ Paths = Annotated[list[Path], Meta(min_length=1, max_length=500)]
 
 
 @app.operation
+@plain_failures()
 def import_csv(report: Reporter, paths: Paths) -> Imported:
     """Import CSV files with a header line into a database, which is thrown away at the end.
 

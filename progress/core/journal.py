@@ -103,15 +103,15 @@ class Journal:
             ReportError: the state table does not allow it; nothing has changed then.
         """
         check(self.snapshot, event)
+        snapshot = fold(self.snapshot, event)
+        payload = len(encode(snapshot)) if snapshot.ended else self.payload
         frame = Frame(event)
-        size = len(frame.sse) if frame.type in LOSSLESS else 0
-        self.snapshot = fold(self.snapshot, event)
-        self.born = self.born or frame.n
-        if size:
+        if frame.type in LOSSLESS:
+            self.bytes += len(frame.sse)
             self.frames.append(frame)
-            self.bytes += size
-        if self.snapshot.ended:
-            self.payload = len(encode(self.snapshot))
+        self.snapshot = snapshot
+        self.payload = payload
+        self.born = self.born or frame.n
         return frame
 
     def trim(self, losses: Losses) -> None:

@@ -131,21 +131,27 @@ class Node:
         """Count one more child, of which nothing is done."""
         self._weights += weight
         if self.state is not StepState.SUCCEEDED:
-            self._sum_up()
+            self._become(self._mean())
 
-    def take(self, weight: float, before: float | None, fraction: float | None) -> None:
-        """Count what a child of that weight has changed by."""
-        self._done += weight * ((fraction or 0.0) - (before or 0.0))
-        self._unknown += (fraction is None) - (before is None)
-        if self.state is not StepState.SUCCEEDED:
-            self._sum_up()
-
-    def _sum_up(self) -> None:
-        self._become(None if self._unknown else self._done / self._weights)
-
-    def _become(self, fraction: float | None) -> None:
+    def settle(self, fraction: float | None) -> tuple[Node, float | None] | None:
+        """Take a fraction; return the parent and what it comes to by that, unless nothing does."""
         before, self._fraction = self._fraction, fraction
         if self._parent is None or fraction == before:
-            return
+            return None
         parent, weight = self._parent
-        parent.take(weight, before, fraction)
+        return parent, parent.count(weight, before, fraction)
+
+    def count(self, weight: float, before: float | None, fraction: float | None) -> float | None:
+        """Count what a child of that weight has changed by; return what that comes to."""
+        self._done += weight * ((fraction or 0.0) - (before or 0.0))
+        self._unknown += (fraction is None) - (before is None)
+        return self._fraction if self.state is StepState.SUCCEEDED else self._mean()
+
+    def _mean(self) -> float | None:
+        return None if self._unknown else self._done / self._weights
+
+    def _become(self, fraction: float | None) -> None:
+        change: tuple[Node, float | None] | None = (self, fraction)
+        while change is not None:  # upwards, by no recursion: steps may nest deeply
+            node, fraction = change
+            change = node.settle(fraction)

@@ -14,7 +14,7 @@ from progress.errors import Cancelled, Failure
 from . import codec
 from .operation import Operation
 
-__all__ = ["Ending", "failed", "problem", "stopped", "succeeded"]
+__all__ = ["Ending", "broken", "failed", "problem", "stopped", "succeeded"]
 
 _logger = logging.getLogger("progress")
 
@@ -69,6 +69,12 @@ def failed(operation: Operation, error: BaseException) -> Ending:
     _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
     text = traceback.format_exception_only(error)[-1].strip()  # its str() may fail, too
     return Ending(State.FAILED, error=problem("exception", text, None, trace))
+
+
+def broken(operation: Operation, error: Exception) -> Problem:
+    """Something went wrong with it that is not its function's fault."""
+    _logger.error("operation %s (%s) broke", operation.id, operation.kind.name, exc_info=error)
+    return problem("exception", f"the server could not go on with it: {type(error).__name__}")
 
 
 def stopped(operation: Operation) -> Ending:

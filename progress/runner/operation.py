@@ -7,6 +7,7 @@ Nothing else publishes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime
 from threading import get_ident
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
@@ -79,6 +80,8 @@ class Operation:
         """The operation's own numbers; the steps hang below it."""
         self.scope = CancelScope()
         """Around the function: cancelled to stop an async one, or to leave a thread behind."""
+        self.context = copy_context()
+        """Of whoever started it: the function runs in it, however long it was queued."""
         self.stopping: Stop | None = None
         """Why it was told to stop, if it was."""
         self.stop_by = 0.0
@@ -161,17 +164,13 @@ class Operation:
         """End a step, and what it left open below it."""
         if tally.node.state is not StepState.RUNNING:
             return
-        for step in list(self._steps.values()):
-            if step.parent is tally:
-                self.finish(step, state)
-        fraction = tally.node.fraction
-        tally.node.observe(tally.completed, tally.total)
-        tally.node.end(state)
-        self._waiting.discard(tally)
-        # A step shows its end; the operation's end is a state event, after the last news of it.
-        if tally is not self.root or tally.has_news or tally.node.fraction != fraction:
-            self._send(tally, anyio.current_time())
-        tally.open()  # so that a report that comes too late is told so
+        below = {tally: None}  # in order
+        for step in self._steps.values():  # a parent stands before its children
+            if step.parent in below:
+                below[step] = None
+        for step in reversed(below):
+            if step.node.state is StepState.RUNNING:
+                self._finish(step, state)
 
     def log(self, message: str, level: Level, step: str | None) -> None:
         """Publish a line."""
@@ -212,8 +211,8 @@ class Operation:
 
     def stop(self, reason: Stop) -> None:
         """Tell it to stop: an async function at once, a thread at its next report."""
-        self.stopping = reason
         self.stop_by = anyio.current_time() + self.settings.timing.cleanup
+        self.stopping = reason
         for tally in list(self._waiting):
             if tally.has_news:
                 self.emit(tally)
@@ -226,17 +225,12 @@ class Operation:
         """Publish the terminal event, and before it whatever was not sent yet."""
         if self._whole is not None:
             self.finish(self.root, _STEPS_END[state])
-        event = StateEvent(
-            operation=self.id,
-            time=timestamp(),
-            state=state,
-            result=UNSET if result is None else result,
-            error=UNSET if error is None else error,
-        )
-        self._bus.publish(event)
-        self.ended = True
-        self._waiting.clear()
-        self._open_gates()
+        self._publish_end(state, result, error)
+
+    def fail(self, error: Problem) -> None:
+        """Publish that it failed, and nothing else: whatever was to come before cannot be."""
+        if not self._bus.journal(self.id).snapshot.ended:
+            self._publish_end(State.FAILED, None, error)
 
     def sweep(self, now: float) -> None:
         """Send what had to wait and is due now; open the gate of what has nothing new."""
@@ -249,6 +243,16 @@ class Operation:
                     self._waiting.discard(tally)
 
     # Inside
+
+    def _finish(self, tally: Tally, state: StepState) -> None:
+        fraction = tally.node.fraction
+        tally.node.observe(tally.completed, tally.total)
+        tally.node.end(state)
+        self._waiting.discard(tally)
+        # A step shows its end; the operation's end is a state event, after the last news of it.
+        if tally is not self.root or tally.has_news or tally.node.fraction != fraction:
+            self._send(tally, anyio.current_time())
+        tally.open()  # so that a report that comes too late is told so
 
     def _planned(self, name: str, parent: Tally) -> Tally | None:
         for id in self._ids(name):
@@ -273,6 +277,19 @@ class Operation:
         yield name
         for count in range(2, len(self._steps) + 3):
             yield f"{name}-{count}"
+
+    def _publish_end(self, state: State, result: Raw | None, error: Problem | None) -> None:
+        self.ended = True
+        self._waiting.clear()
+        self._open_gates()
+        event = StateEvent(
+            operation=self.id,
+            time=timestamp(),
+            state=state,
+            result=UNSET if result is None else result,
+            error=UNSET if error is None else error,
+        )
+        self._bus.publish(event)
 
     def _open_gates(self) -> None:
         for tally in (self.root, *self._steps.values()):

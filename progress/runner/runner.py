@@ -5,33 +5,41 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import NamedTuple
+from threading import get_ident
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, Event, to_thread
+from anyio import CancelScope, CapacityLimiter, Event, from_thread, to_thread
 from anyio.abc import TaskGroup
+from anyio.lowlevel import EventLoopToken, current_token
 from msgspec import Raw
 
 from progress.bus import Bus
 from progress.core.cursor import ZERO
 from progress.core.event import OperationProgress, State
 from progress.core.operation import Snapshot
-from progress.errors import Busy, Draining, Ended, NotRunning
+from progress.errors import Busy, Draining, Ended, FieldError, InvalidParams, NotRunning
 from progress.settings import Settings
 
-from .ending import Ending, failed, problem, stopped, succeeded
+from . import codec
+from .ending import Ending, broken, failed, problem, stopped, succeeded
 from .kinds import Kind, Kinds
 from .operation import Operation, timestamp
 from .reporter import Reporter
 
 __all__ = ["Draft", "Runner"]
 
+_T = TypeVar("_T")
+
 _TICK = 0.05
 """Seconds between two sweeps: half of the pace of progress events, so none waits for 200 ms."""
+
+_LABEL = 256
+"""Characters of a label's name or value."""
 
 _POSITIONS = 1.0
 """Seconds between two rounds of queue positions: each may be an event for a thousand."""
@@ -59,6 +67,8 @@ class Runner:
         self._kinds_running: Counter[str] = Counter()
         self._tasks: TaskGroup | None = None
         self._busy = self._idle = Event()
+        self._token: EventLoopToken | None = None
+        self._thread = 0
         self._positions_at = 0.0
         self._last_id = 0
 
@@ -69,13 +79,14 @@ class Runner:
         self._busy, self._idle = Event(), Event()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
+            self._token, self._thread = current_token(), get_ident()
             tasks.start_soon(self._keep_time)
             try:
                 yield
             finally:
                 with CancelScope(shield=True):
                     await self.drain(self._settings.timing.grace / 2)
-                self._tasks = None
+                self._tasks = self._token = None
                 tasks.cancel_scope.cancel()
 
     def draft(self, kind: str, params: bytes | Raw, labels: Mapping[str, str]) -> Draft:
@@ -84,9 +95,10 @@ class Runner:
         Raises:
             NotRunning, Draining, Busy, UnknownKind, Malformed, InvalidParams: as named.
         """
-        self._admit()
         found = self.kinds[kind]
+        self._admit(found)
         raw, values = found.validate(params)
+        labels = self._check_labels(labels)
         now = timestamp()
         snapshot = Snapshot(
             id=self._new_id(),
@@ -95,7 +107,7 @@ class Runner:
             progress=OperationProgress(position=len(self._queue) + 1),
             steps=(),
             params=raw,
-            labels=dict(labels),
+            labels=labels,
             result=Raw(b"null"),
             error=None,
             created_at=now,
@@ -106,13 +118,19 @@ class Runner:
         )
         return Draft(snapshot, found, values)
 
+    def call(self, function: Callable[..., _T], *args: object) -> _T:
+        """Run a function on the event loop's thread, wherever this is called."""
+        if self._token is None or get_ident() == self._thread:
+            return function(*args)
+        return from_thread.run_sync(function, *args, token=self._token)
+
     def start(self, draft: Draft) -> Snapshot:
         """Start a draft, or queue it; return its snapshot.
 
         Raises:
             NotRunning, Draining, Busy: there may be no room any more.
         """
-        self._admit()
+        self._admit(draft.kind)
         snapshot = draft.snapshot
         operation = Operation(snapshot.id, draft.kind, draft.values, self._bus, self._settings)
         self._queue[operation.id] = operation
@@ -160,36 +178,49 @@ class Runner:
         self._last_id = max(value, self._last_id + 1)
         return str(UUID(int=self._last_id))
 
-    def _admit(self) -> None:
+    def _check_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Keep labels few and short: they are compared for every subscriber."""
+        most = self._settings.limits.labels
+        if len(labels) > most:
+            problem = f"an operation has at most {most} labels"
+        elif not all(0 < len(name) <= _LABEL >= len(value) for name, value in labels.items()):
+            problem = f"a label's name has 1 to {_LABEL} characters, its value at most as many"
+        else:
+            return {codec.clean(name): codec.clean(value) for name, value in labels.items()}
+        raise InvalidParams(problem, (FieldError("#/labels", problem),))
+
+    def _admit(self, kind: Kind) -> None:
         if self.draining:
             raise Draining
         if self._tasks is None:
             raise NotRunning
-        if len(self._queue) >= self._settings.limits.queued:
+        if not self._has_room(kind) and len(self._queue) >= self._settings.limits.queued:
             raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
         if self._bus.full:
             raise Busy("the operations that run fill the memory set aside for them")
 
     def _pump(self) -> None:
         """Start what may start, first come first served within what its kind allows."""
-        room = self._settings.limits.running - len(self._running)
-        if room <= 0 or self._tasks is None:
+        if self._tasks is None:
             return
         for operation in list(self._queue.values()):
-            kind = operation.kind
-            if (
-                kind.bounds.limit is not None
-                and self._kinds_running[kind.name] >= kind.bounds.limit
-            ):
+            if len(self._running) >= self._settings.limits.running:
+                return
+            if not self._has_room(operation.kind):
                 continue
             del self._queue[operation.id]
             self._running[operation.id] = operation
-            self._kinds_running[kind.name] += 1
+            self._kinds_running[operation.kind.name] += 1
             operation.start()
-            self._tasks.start_soon(self._run, operation, name=f"operation {operation.id}")
-            room -= 1
-            if not room:
-                return
+            start = partial(self._tasks.start_soon, name=f"operation {operation.id}")
+            operation.context.run(start, self._run, operation)
+
+    def _has_room(self, kind: Kind) -> bool:
+        """Whether one more of this kind could run at once."""
+        limit = kind.bounds.limit
+        return len(self._running) < self._settings.limits.running and (
+            limit is None or self._kinds_running[kind.name] < limit
+        )
 
     async def _run(self, operation: Operation) -> None:
         ending: Ending | None = None
@@ -227,8 +258,23 @@ class Runner:
             return  # it was left behind, and has come to its end after all
         if ending.state is State.CANCELLED and not operation.stopping:
             operation.stop("cancelled")  # it cancelled itself
-        operation.end(*ending)
-        del self._running[operation.id]
+        with self._survive(operation):
+            operation.end(*ending)
+        self._forget(operation)
+
+    @contextmanager
+    def _survive(self, operation: Operation) -> Iterator[None]:
+        """Whatever goes wrong with one operation must not end the others: a bug of ours, then."""
+        try:
+            yield
+        except Exception as error:
+            operation.fail(broken(operation, error))
+            operation.scope.cancel()
+            self._forget(operation)
+
+    def _forget(self, operation: Operation) -> None:
+        if self._running.pop(operation.id, None) is None:
+            return
         self._kinds_running[operation.kind.name] -= 1
         if not self._running:
             self._idle.set()
@@ -240,6 +286,17 @@ class Runner:
         self._end(operation, stopped(operation))
         operation.scope.cancel()
 
+    def _tend(self, operation: Operation, now: float) -> None:
+        operation.sweep(now)
+        bounds = operation.kind.bounds
+        if operation.stopping:
+            if now >= operation.stop_by:
+                self._leave_behind(operation)
+        elif bounds.timeout is not None and now - operation.started_at >= bounds.timeout:
+            operation.stop("timeout")
+        elif bounds.stall is not None and now - operation.reported_at >= bounds.stall:
+            operation.stop("stalled")
+
     async def _keep_time(self) -> None:
         while True:
             if not self._running and not self._queue:
@@ -250,15 +307,8 @@ class Runner:
 
     def _sweep(self, now: float) -> None:
         for operation in list(self._running.values()):
-            operation.sweep(now)
-            bounds = operation.kind.bounds
-            if operation.stopping:
-                if now >= operation.stop_by:
-                    self._leave_behind(operation)
-            elif bounds.timeout is not None and now - operation.started_at >= bounds.timeout:
-                operation.stop("timeout")
-            elif bounds.stall is not None and now - operation.reported_at >= bounds.stall:
-                operation.stop("stalled")
+            with self._survive(operation):
+                self._tend(operation, now)
         if now - self._positions_at >= _POSITIONS:
             self._positions_at = now
             for position, operation in enumerate(self._queue.values(), 1):

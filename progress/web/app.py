@@ -29,6 +29,7 @@ from .access import Access, Authorize, check_host
 from .openapi import document
 from .operations import Operations
 from .problems import problem_response
+from .requests import prefix
 from .resource import Resource, not_found
 from .streams import Streams
 
@@ -125,20 +126,22 @@ class Progress:
     def start(
         self, kind: str, /, labels: Mapping[str, str] | None = None, **params: object
     ) -> Snapshot:
-        """Start an operation from the event loop's thread, without asking `authorize`.
+        """Start an operation, without asking `authorize`; from any thread.
 
         Raises:
             UnknownKind, InvalidParams, Busy, Draining, NotRunning: as named.
+            TypeError: a parameter has no JSON form.
         """
-        return self.runner.start(self.runner.draft(kind, to_raw(params), labels or {}))
+        draft = self.runner.draft(kind, to_raw(params), labels or {})
+        return self.runner.call(self.runner.start, draft)
 
     def cancel(self, id: str) -> Snapshot:
-        """Stop an operation, without asking `authorize`.
+        """Stop an operation, without asking `authorize`; from any thread.
 
         Raises:
             NotFound, Expired, Ended: as named.
         """
-        return self.runner.cancel(id)
+        return self.runner.call(self.runner.cancel, id)
 
     def snapshot(self, id: str) -> Snapshot:
         """The present state of an operation.
@@ -199,7 +202,7 @@ class Progress:
 
     async def _describe(self, request: Request) -> Response:
         await self._access.check(request, "list")
-        content = encode(document(self.runner.kinds, request.scope.get("root_path", "")))
+        content = encode(document(self.runner.kinds, prefix(request.scope)))
         headers = {"cache-control": "no-store"}
         return Response(content, headers=headers, media_type="application/json")
 

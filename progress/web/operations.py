@@ -17,7 +17,7 @@ from progress.core.frames import encode
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
-from progress.errors import Busy, Draining
+from progress.errors import Busy, Draining, RequestError
 from progress.hub import Hub
 from progress.runner import Runner
 from progress.runner.codec import decode
@@ -25,7 +25,7 @@ from progress.settings import Settings
 
 from .access import Access
 from .prefer import wait
-from .requests import StartRequest, body, choices, identifier, labels, number, unless_gone
+from .requests import StartRequest, body, choices, identifier, labels, number, prefix, unless_gone
 
 __all__ = ["Operations"]
 
@@ -52,14 +52,17 @@ class Operations:
         """`POST /operations`: 202, or with `Prefer: wait=N` 200 if it ends in time."""
         limits = self._settings.limits
         asked = decode(await body(request, limits), StartRequest)
-        asked.check_labels(limits)
-        draft = self._runner.draft(asked.kind, asked.params, asked.labels)
+        try:
+            draft = self._runner.draft(asked.kind, asked.params, asked.labels)
+        except RequestError:
+            await self._access.check(request, "list")  # what went wrong tells what kinds there are
+            raise
         await self._access.check(request, "start", draft.snapshot)
         journal = self._bus.journal(self._runner.start(draft).id)
         seconds = self._wait(request)
         if seconds is not None and self._hub.refusal is None:
             await unless_gone(request, partial(wait_for_end, self._hub, journal, seconds))
-        headers = {"location": f"{_prefix(request)}/operations/{journal.snapshot.id}"}
+        headers = {"location": f"{prefix(request.scope)}/operations/{journal.snapshot.id}"}
         ended = seconds is not None and journal.snapshot.ended
         if ended:
             headers["preference-applied"] = f"wait={seconds}"
@@ -148,7 +151,7 @@ def _respond(request: Request, journal: Journal, status: int, headers: dict[str,
 
 def _resource(request: Request, snapshot: Snapshot) -> bytes:
     """The snapshot with `links`, which depend on where the application is mounted."""
-    own = f"{_prefix(request)}/operations/{snapshot.id}"
+    own = f"{prefix(request.scope)}/operations/{snapshot.id}"
     links = {
         "self": own,
         "events": f"{own}/events?after={snapshot.cursor}",
@@ -166,9 +169,4 @@ def _matches(request: Request, journal: Journal) -> bool:
 
 def _next(request: Request, last: str) -> str:
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
-    return f"{_prefix(request)}/operations?{urlencode([*query, ('page', last)])}"
-
-
-def _prefix(request: Request) -> str:
-    prefix: str = request.scope.get("root_path", "")
-    return prefix.rstrip("/")
+    return f"{prefix(request.scope)}/operations?{urlencode([*query, ('page', last)])}"

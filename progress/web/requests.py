@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from urllib.parse import quote
 
 import anyio
 from anyio import CancelScope
 from msgspec import Raw, Struct, field
 from starlette.requests import Request
+from starlette.types import Scope
 
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
@@ -23,13 +25,11 @@ __all__ = [
     "identifier",
     "labels",
     "number",
+    "prefix",
     "stream_cursor",
     "stream_filter",
     "unless_gone",
 ]
-
-_LABEL = 256
-"""Characters of a label's name or value."""
 
 
 class StartRequest(Struct, forbid_unknown_fields=True):
@@ -38,20 +38,6 @@ class StartRequest(Struct, forbid_unknown_fields=True):
     kind: str
     params: Raw = field(default_factory=lambda: Raw(b"{}"))
     labels: dict[str, str] = {}
-
-    def check_labels(self, limits: Limits) -> None:
-        """Keep labels few and short: they are compared for every subscriber.
-
-        Raises:
-            InvalidParams: too many, or one that is too long or empty.
-        """
-        wrong = []
-        if not all(0 < len(name) <= _LABEL >= len(value) for name, value in self.labels.items()):
-            wrong.append(FieldError("#/labels", f"a name or value has at most {_LABEL} characters"))
-        if len(self.labels) > limits.labels:
-            wrong.append(FieldError("#/labels", f"an operation has at most {limits.labels} labels"))
-        if wrong:
-            raise InvalidParams("the labels do not fit; `errors` says where", tuple(wrong))
 
 
 async def body(request: Request, limits: Limits) -> bytes:
@@ -89,6 +75,12 @@ async def _watch(request: Request, scope: CancelScope) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
+
+
+def prefix(scope: Scope) -> str:
+    """The path that the application is mounted under, as it stands in a link."""
+    path = scope.get("root_path", "").strip("/")
+    return "/" + quote(path, safe="/:@!$&'()*+,;=~") if path else ""
 
 
 def stream_cursor(request: Request) -> tuple[Cursor | None, bool]:

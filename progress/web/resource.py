@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from progress.errors import NotFound, NotRunning, RequestError
 
 from .problems import problem_response
+from .requests import prefix
 
 __all__ = ["Endpoint", "Resource", "not_found"]
 
@@ -72,6 +73,5 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    prefix = scope.get("root_path", "").rstrip("/")
-    error = NotFound(f"no {scope['path']} here; {prefix}/openapi.json lists what there is")
+    error = NotFound(f"no {scope['path']} here; {prefix(scope)}/openapi.json lists what there is")
     await problem_response(error)(scope, receive, send)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import ClassVar, TypeVar
 
+import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -249,3 +250,35 @@ TestOnAsyncio.settings = MANY
 
 TestOnTrio = OnTrio.TestCase
 TestOnTrio.settings = MANY
+
+# Programs that once went wrong
+
+BOTH = pytest.mark.parametrize("machine", [OnAsyncio, OnTrio])
+
+
+@BOTH
+def test_state_that_was_trimmed_before_a_reader_saw_it(machine: type[Lifecycle]) -> None:
+    """The reader goes from `queued` to `cancelling`; a gap says why."""
+    state = machine()
+    state.begin(journal=2, kept=1, report=0.1, running=1)
+    state.arrive(after=None, kinds=frozenset(), one=None, room=71, types=TYPES)
+    state.start(kind="loop", manners="obey")
+    state.cancel(which=0)
+    (viewer,) = state.viewers
+    state.teardown()
+    assert [gap.reason for gap in viewer.view.gaps] == ["trimmed"]
+
+
+@BOTH
+def test_id_of_a_bookmark_is_not_taken_back(machine: type[Lifecycle]) -> None:
+    """The bookmark came first on a connection; then a gap, which has no cursor of its own."""
+    state = machine()
+    state.begin(journal=2, kept=1, report=0.1, running=1)
+    state.arrive(after=None, kinds=frozenset({"loop"}), one=None, room=1, types=TYPES)
+    state.start(kind="thread", manners="obey")
+    state.drain(which=0, count=70, drop=True)
+    state.come_back(which=0, room=1)
+    state.start(kind="loop", manners="obey")
+    (viewer,) = state.viewers
+    state.teardown()
+    assert "expired" in [gap.reason for gap in viewer.view.gaps]

@@ -281,3 +281,16 @@ async def test_report_after_the_end(late: Callable[[Reporter, Step], object]) ->
             with pytest.raises(ReportError, match="has ended"):
                 await to_thread.run_sync(late, report, step)
         assert made.snapshot(snapshot.id) == snapshot
+
+
+async def test_step_that_has_ended_takes_no_more_reports() -> None:
+    async def work(report: Reporter) -> None:
+        with report.step("scan", total=3) as scan:
+            scan.advance()
+        reports: list[Callable[[], None]] = [scan.advance, lambda: scan.update(message="late")]
+        for late in reports:
+            with pytest.raises(ReportError, match="'scan' has ended"):
+                late()
+
+    async with rig() as made:
+        assert (await made.run(work)).error is None

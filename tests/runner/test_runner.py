@@ -118,7 +118,7 @@ async def wait_in_thread(event: threading.Event) -> None:
 async def test_threads_have_a_limit_of_their_own() -> None:
     """Not anyio's default of 40: sixty that wait for each other, beside forty of the host's."""
     hosts = threading.Event()
-    together = threading.Barrier(60, Bounds(timeout=3))
+    together = threading.Barrier(60, timeout=3)
 
     def meet(report: Reporter) -> None:
         together.wait()
@@ -205,8 +205,7 @@ async def test_nothing_is_left_of_what_has_ended(how: str, in_thread: bool) -> N
         thing = Thing()
         held.append(weakref.ref(thing))
         with report.step("step") as step:
-            for _ in step.track(range(10)):
-                pass
+            list(step.track(range(10)))
             if how == "fail":
                 raise Failure("x", "as asked for")
             if how == "cancel":
@@ -223,19 +222,30 @@ async def test_nothing_is_left_of_what_has_ended(how: str, in_thread: bool) -> N
 
     async with rig() as made:
         kind = made.kind(threaded if in_thread else in_loop)
-        ids = [made.start(kind) for _ in range(5)]
+        ids = [made.start(kind), made.start(kind)]
         await made.until(lambda: len(held) == len(ids))
+        if how == "cancel":
+            made.runner.cancel(ids[0])
+            made.runner.cancel(ids[1])
         for id in ids:
-            if how == "cancel":
-                made.runner.cancel(id)
             await made.end(id)
         await anyio.wait_all_tasks_blocked()
-        names = [task.name or "" for task in anyio.get_running_tasks()]
-        assert not [name for name in names if name.startswith("operation")]
-        gc.collect()
-        assert [thing() for thing in held if thing() is not None] == []
-        left = [found for found in gc.get_objects() if isinstance(found, Operation)]
-        assert not [operation for operation in left if operation.id in ids]
+        assert "operation" not in task_names()
+        with anyio.fail_after(5):
+            while remains(held, ids):  # an idle thread lets go of its last error a moment later
+                await anyio.lowlevel.checkpoint()
+
+
+def task_names() -> set[str]:
+    """The first words of the names of all tasks."""
+    return {str(task.name).partition(" ")[0] for task in anyio.get_running_tasks()}
+
+
+def remains(held: list[weakref.ref[Thing]], ids: list[str]) -> bool:
+    """Whether anything still refers to what these operations held, or to themselves."""
+    gc.collect()
+    operations = [found for found in gc.get_objects() if isinstance(found, Operation)]
+    return any(thing() for thing in held) or any(found.id in ids for found in operations)
 
 
 async def test_operation_does_not_depend_on_its_viewers() -> None:

@@ -17,11 +17,7 @@ from .rig import DAY, mocked, rig
 
 HASTY = Settings(timing=Timing(cleanup=0.2))
 
-
 CANCELLED = ["queued", "running", "cancelling", "cancelled"]
-
-
-# Time limits
 
 
 @mocked
