@@ -11,9 +11,10 @@ import click
 from starlette.types import ASGIApp
 
 from .errors import ConfigurationError
-from .server.serve import is_loopback, listen
+from .server.serve import listen
 from .server.serve import serve as run_server
 from .settings import Settings
+from .web.access import is_loopback
 from .web.app import Progress
 
 __all__ = ["main"]
@@ -63,10 +64,10 @@ def serve(
         variable = "PROGRESS_" + name.replace(".", "_").upper()
         if not equals:
             raise click.UsageError(f"--set {setting}: write GROUP.FIELD=VALUE")
-        if name.partition(".")[0] not in Settings.__struct_fields__:
-            groups = ", ".join(Settings.__struct_fields__)
-            raise click.ClickException(f"{variable} is not a setting; there are {groups}")
-        os.environ[variable] = value
+        if variable not in Settings.variables():
+            known = ", ".join(Settings.variables())
+            raise click.ClickException(f"{variable} is not a setting; there are {known}")
+        os.environ[variable] = value  # for APP, which reads it when it is imported
     try:
         loaded = _load(app)
         grace = (

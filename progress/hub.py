@@ -2,7 +2,7 @@
 
 A subscriber is live, or it has a position. A live one is written to at once and nothing is kept
 for it. One whose sink is full falls behind: it has a position, and when the sink has drained,
-`journal.catch_up` brings it from there to now. No task, queue or timer belongs to a subscriber.
+`reader.catch_up` brings it from there to now. No task, queue or timer belongs to a subscriber.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ _BEATS = 15
 
 _CLOSES = 1_000
 """Streams closed in a second at most while draining, so that they do not come back at once."""
+
+
+_TOGETHER = 20
+"""Of them, without a pause: a sleep of less than a few milliseconds takes as long."""
 
 
 class Sink(Protocol):
@@ -87,6 +91,12 @@ class Subscriber:
         self.silence = 0
         """Ticks since something was written to it, while it is live."""
         self.closed = False
+
+    def sees(self, journal: Journal) -> bool | None:
+        """Whether it is shown that operation; None until the permit for it is there."""
+        if not self.filter.matches(journal):
+            return False
+        return self.permits is None or self.permits.get(journal)
 
     @property
     def live(self) -> bool:
@@ -206,9 +216,13 @@ class Hub:
         """Say `bye` to everybody, and cut off who has not taken it after so many seconds."""
         self.draining = True
         with anyio.move_on_after(within):
-            for subscriber in self._all():
+            subscribers = self._all()
+            # At that pace, or in half of the time: who is told last has to have some left.
+            pause = min(1 / _CLOSES, within / 2 / (len(subscribers) or 1))
+            for place, subscriber in enumerate(subscribers, 1):
                 self.dismiss(subscriber)
-                await anyio.sleep(1 / _CLOSES)
+                if place % _TOGETHER == 0:
+                    await anyio.sleep(pause * _TOGETHER)
             self._empty = anyio.Event()
             if self._count:
                 await self._empty.wait()
@@ -225,9 +239,9 @@ class Hub:
         # An operation that is new to a stream of many is introduced by its snapshot.
         introduction = Frame(journal.notice()) if frame.n == journal.born else None
         for subscriber in tuple(self._of_many):
-            if not (subscriber.live and subscriber.filter.matches(journal)):
+            if not subscriber.live:
                 continue
-            allowed = subscriber.permits is None or subscriber.permits.get(journal)
+            allowed = subscriber.sees(journal)
             if allowed is None:  # it waits before this event for the answer
                 self._fall_behind(subscriber, frame.n - 1)
             elif allowed and frame.type in subscriber.types:
@@ -264,9 +278,7 @@ class Hub:
         until: int | None = None
         for journal in self._bus.changed(reader.position):
             past = journal.snapshot.ended and journal.newest <= reader.past
-            if past or not subscriber.filter.matches(journal):
-                continue
-            allowed = subscriber.permits is None or subscriber.permits.get(journal)
+            allowed = False if past else subscriber.sees(journal)
             if allowed is None:
                 born = max(journal.born, reader.position + 1)
                 until = born if until is None else min(until, born)

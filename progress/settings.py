@@ -81,6 +81,9 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ids remembered after that, so that `410 Gone` can be told from `404 Not Found`."""
 
 
+_GROUPS: dict[str, type[Struct]] = {"limits": Limits, "timing": Timing, "retention": Retention}
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The three groups, the host names served, and whether errors carry a traceback."""
 
@@ -93,12 +96,21 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Put the traceback of a failed operation into its `error`. Never in production."""
 
     def __post_init__(self) -> None:
-        for name in ("limits", "timing", "retention"):
-            group: Struct = getattr(self, name)
+        for field in msgspec.structs.fields(Settings):
             try:
-                msgspec.convert(msgspec.to_builtins(group), type(group))
+                msgspec.convert(msgspec.to_builtins(getattr(self, field.name)), field.type)
             except msgspec.ValidationError as error:
-                raise SettingsError(f"{name}: {error}") from error
+                raise SettingsError(f"{field.name}: {error}") from error
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The environment variables there are."""
+        names = [
+            f"{name}_{field.name}"
+            for name, group in _GROUPS.items()
+            for field in msgspec.structs.fields(group)
+        ]
+        return [f"PROGRESS_{name.upper()}" for name in (*names, "hosts", "debug")]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -110,7 +122,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         given = os.environ if environment is None else environment
         fields: dict[str, object] = {
             name: _group(group, f"PROGRESS_{name.upper()}_", given)
-            for name, group in (("limits", Limits), ("timing", Timing), ("retention", Retention))
+            for name, group in _GROUPS.items()
         }
         if hosts := given.get("PROGRESS_HOSTS"):
             fields["hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())

@@ -106,7 +106,7 @@ class StepProgress(Struct, frozen=True, kw_only=True):
 
 class _Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
     cursor: Cursor = field(default_factory=lambda: ZERO)
-    """The bus sets it; `0-0` until then."""
+    """The bus sets it; `0-0` until then. (A factory, because a schema cannot show a Cursor.)"""
     operation: str
     time: str
 

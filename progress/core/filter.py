@@ -23,13 +23,13 @@ class Filter:
     """Of events; a state event always passes."""
 
     @cached_property
-    def is_empty(self) -> bool:
+    def wants_all(self) -> bool:
         """Whether it wants all operations."""
         return not (self.operations or self.kinds or self.labels)
 
     def matches(self, journal: Journal) -> bool:
         """Whether this operation is wanted; that never changes."""
-        if self.is_empty:
+        if self.wants_all:
             return True
         snapshot = journal.snapshot
         return (

@@ -41,6 +41,11 @@ class Losses:
         self._evicted_at = 0
         self._evicted_through = 0
 
+    def trimmed(self) -> int:
+        """Note that events are gone; return the count."""
+        self.count += 1
+        return self.count
+
     def evicted(self, journal: Journal) -> None:
         """Note that an operation is gone."""
         self.count += 1
@@ -126,8 +131,7 @@ class Journal:
             self._trimmed.setdefault(frame.type, _Trimmed()).add(frame.n)
             trimmed = True
         if trimmed:
-            losses.count += 1
-            self.loss = losses.count
+            self.loss = losses.trimmed()
 
     def missed(self, floor: int, types: Set[str]) -> dict[str, int]:
         """Upper bounds, by type, of what was trimmed after `floor`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import anyio
 
 from progress.core.event import TYPES
@@ -14,14 +16,15 @@ __all__ = ["retry_after", "wait_for_change", "wait_for_end"]
 
 
 class _Bell:
-    """A sink that keeps nothing: it only tells that an event came."""
+    """A sink that keeps nothing: it tells that an event of these types came, or the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Collection[str]) -> None:
         self.rung = anyio.Event()
+        self._types = types
 
     def write(self, frame: Frame) -> bool:
         """Take a frame. There is always room."""
-        if frame.type in TYPES:
+        if frame.type in self._types:
             self.rung.set()
         return True
 
@@ -34,20 +37,18 @@ class _Bell:
 
 async def wait_for_change(hub: Hub, journal: Journal, seconds: float) -> None:
     """Return at the operation's next event, at a drain, or after so many seconds."""
-    await _wait(hub, journal, seconds, Filter())
+    await _wait(hub, journal, seconds, TYPES)
 
 
 async def wait_for_end(hub: Hub, journal: Journal, seconds: float) -> None:
     """Return when the operation has ended, at a drain, or after so many seconds."""
-    with anyio.move_on_after(seconds):
-        while not journal.snapshot.ended and not hub.draining:
-            await _wait(hub, journal, seconds, Filter(types=frozenset()))
+    await _wait(hub, journal, seconds, ())
 
 
-async def _wait(hub: Hub, journal: Journal, seconds: float, filter: Filter) -> None:
-    bell = _Bell()
+async def _wait(hub: Hub, journal: Journal, seconds: float, types: Collection[str]) -> None:
+    bell = _Bell(types)
     # Without a cursor there is no history to catch up with, so only what is new rings.
-    with hub.subscribe(bell, filter, None, journal), anyio.move_on_after(seconds):
+    with hub.subscribe(bell, Filter(), None, journal), anyio.move_on_after(seconds):
         await bell.rung.wait()
 
 

@@ -20,13 +20,20 @@ from progress.core.frames import Bye, Frame
 from progress.hub import Hub, Sink, Subscriber
 from progress.settings import Settings
 
-__all__ = ["EventStream", "refuse"]
+__all__ = ["ABORT", "EventStream", "refuse"]
 
 _HEADERS = {
     # no-transform: a proxy that compresses would hold events back.
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
 }
+
+ABORT = "progress.abort"
+"""An ASGI extension: `scope["extensions"]["progress.abort"]()` closes the connection at once.
+
+What the client has not taken is dropped. Without it a server can only end the response, and waits
+for the client to take the rest: one that never reads would hold its connection for ever.
+"""
 
 _FAREWELL = 1.0
 """Seconds for the last frames where sse-starlette notices that uvicorn stops: a `progress serve`
@@ -53,7 +60,7 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the hub or the client ends it."""
-        self._abort = scope.get("extensions", {}).get("progress.abort")
+        self._abort = scope.get("extensions", {}).get(ABORT)
         with self._scope:
             await _response(self._chunks(), self.leave)(scope, receive, send)
 

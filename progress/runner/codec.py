@@ -144,5 +144,7 @@ def _pointer(message: str) -> tuple[str, str]:
         return "", message
     known = match["steps"].partition("[...]")[0]  # a key that it does not name
     steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", known)
-    pointer = "".join("/" + (name or index).replace("~", "~0") for name, index in steps)
+    pointer = "".join(
+        "/" + (name or index).replace("~", "~0").replace("/", "~1") for name, index in steps
+    )
     return pointer, match["detail"]

@@ -67,7 +67,9 @@ def failed(operation: Operation, error: BaseException) -> Ending:
     if isinstance(error, Failure):
         return Ending(State.FAILED, error=problem(error.type, error.detail, error.title, trace))
     _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
-    text = traceback.format_exception_only(error)[-1].strip()  # its str() may fail, too
+    summary = traceback.TracebackException.from_exception(error)  # its str() may fail, too
+    summary.__notes__ = []
+    text = "".join(summary.format_exception_only()).strip()
     return Ending(State.FAILED, error=problem("exception", text, None, trace))
 
 
@@ -98,7 +100,7 @@ def problem(type: str, detail: str, title: str | None = None, trace: str | None 
         type=codec.clip(type if ":" in type else f"urn:progress:problem:{type}", _TEXT_BYTES),
         title=codec.clip(title or _TITLES.get(type, type), _TEXT_BYTES),
         detail=codec.clip(detail, _TEXT_BYTES),
-        traceback=None if trace is None else codec.clip(trace, _TEXT_BYTES),
+        traceback=None if trace is None else codec.clip(trace[-_TEXT_BYTES // 4 :], _TEXT_BYTES),
     )
 
 

@@ -1,4 +1,4 @@
-"""The Runner: starts, stops and ends operations. The only one who writes the bus."""
+"""The Runner: starts, stops and ends operations, and tends those that run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from progress.errors import Busy, Draining, Ended, FieldError, InvalidParams, No
 from progress.settings import Settings
 
 from . import codec
-from .ending import Ending, broken, failed, problem, stopped, succeeded
+from .ending import Ending, broken, failed, stopped, succeeded
 from .kinds import Kind, Kinds
 from .operation import Operation, timestamp
 from .reporter import Reporter
@@ -160,7 +160,8 @@ class Runner:
         self.draining = True
         for operation in list(self._queue.values()):
             del self._queue[operation.id]
-            operation.end(State.FAILED, error=problem("shutdown", "the server stopped"))
+            operation.stopping = "shutdown"
+            operation.end(*stopped(operation))
         for operation in list(self._running.values()):
             if not operation.stopping:
                 operation.stop("shutdown")
@@ -302,7 +303,7 @@ class Runner:
             if not self._running and not self._queue:
                 self._busy = Event()
             await self._busy.wait()
-            await anyio.sleep(_TICK)
+            await anyio.sleep(min(_TICK, self._settings.timing.report / 2))
             self._sweep(anyio.current_time())
 
     def _sweep(self, now: float) -> None:

@@ -35,7 +35,6 @@ class Tally:
         "label",
         "limit",
         "message",
-        "name",
         "node",
         "parent",
         "sent_at",
@@ -45,7 +44,7 @@ class Tally:
     )
 
     def __init__(self, name: str, label: str, parent: Tally | None, weight: float) -> None:
-        self.id = self.name = name
+        self.id = name
         self.label = label
         self.parent = parent
         self.weight = weight

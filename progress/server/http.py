@@ -11,14 +11,9 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-__all__ = ["ABORT", "Protocol"]
+from progress.delivery.sse import ABORT
 
-ABORT = "progress.abort"
-"""An ASGI extension: `scope["extensions"]["progress.abort"]()` closes the connection at once.
-
-What the client has not taken is dropped. Without it a server can only end the response, and waits
-for the client to take the rest: one that never reads would hold its connection for ever.
-"""
+__all__ = ["Protocol"]
 
 
 class Protocol(HttpToolsProtocol):

@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 
 import anyio
 import click
@@ -32,20 +31,12 @@ from .http import Protocol
 if sys.platform != "win32":
     import resource
 
-__all__ = ["is_loopback", "listen", "serve"]
+__all__ = ["listen", "serve"]
 
 _LAST_WORDS = 0.1
 """Of the grace period: for closing what is still open once everybody was told."""
 
 _logger = logging.getLogger("progress")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach that address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,8 +68,8 @@ def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str
         server_header=False,
     )
     anyio.run(_serve, _Server(config), listener, grace, backend_options={"use_uvloop": True})
-    if len(threading.enumerate()) > 1:  # a worker thread that does not end would keep us
-        _exit(0)
+    if any(thread.name.startswith("AnyIO") for thread in threading.enumerate()):
+        _exit(0)  # a worker thread that does not end would keep us
 
 
 class _Server(uvicorn.Server):

@@ -17,7 +17,7 @@ from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.errors import Expired, Forbidden, Malformed, NotFound, Unauthorized
 
-__all__ = ["Access", "Action", "Authorize", "Permissions", "check_host"]
+__all__ = ["Access", "Action", "Authorize", "Permissions", "check_host", "is_loopback"]
 
 Action: TypeAlias = Literal["start", "read", "cancel", "report", "list"]
 
@@ -74,14 +74,12 @@ class Access:
             raise _missing(id) from error
         return journal
 
-    async def allowed(self, connection: HTTPConnection, journals: list[Journal]) -> list[Journal]:
-        """Those of these that may be read."""
-        found = []
-        for journal in journals:
-            with suppress(Unauthorized, Forbidden):
-                await self.check(connection, "read", journal.snapshot)
-                found.append(journal)
-        return found
+    async def may_read(self, connection: HTTPConnection, operation: Snapshot) -> bool:
+        """Whether one of many may be shown."""
+        with suppress(Unauthorized, Forbidden):
+            await self.check(connection, "read", operation)
+            return True
+        return False
 
     def permissions(self, connection: HTTPConnection) -> Permissions | None:
         """For a stream of many; None where everything may be read."""
@@ -127,7 +125,8 @@ class Permissions:
             # The oldest first: what comes before an operation that takes long can be shown.
             asked, self._asked = sorted(self._asked, key=lambda journal: journal.born), {}
             for journal in asked:
-                self._known[journal] = bool(await self._access.allowed(self._connection, [journal]))
+                answer = await self._access.may_read(self._connection, journal.snapshot)
+                self._known[journal] = answer
                 self._news.set()
 
 
@@ -148,13 +147,14 @@ def check_host(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
     if match is None:
         raise Malformed("send one valid Host header (RFC 9112 §3.2)")
     name = match["name"].strip("[]").rstrip(".").lower()
-    if not (_is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
+    if not (is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
         raise Forbidden(
             f"the host {name!r} is not served here; its operator can add it to PROGRESS_HOSTS"
         )
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether that host is this machine, for nobody but itself."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -9,14 +9,12 @@ from contextvars import ContextVar
 from typing import TypeVar, overload
 
 import anyio
-import msgspec
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from progress.bus import MemoryBus
-from progress.core.frames import encode
 from progress.core.operation import Snapshot
 from progress.errors import RequestError
 from progress.hub import Hub
@@ -30,7 +28,7 @@ from .openapi import document
 from .operations import Operations
 from .problems import problem_response
 from .requests import prefix
-from .resource import Resource, not_found
+from .resource import Resource, json_response, not_found
 from .streams import Streams
 
 __all__ = ["RUNNING", "Progress"]
@@ -128,6 +126,8 @@ class Progress:
     ) -> Snapshot:
         """Start an operation, without asking `authorize`; from any thread.
 
+        `params` are the function's parameters; one that is called `labels` cannot be given here.
+
         Raises:
             UnknownKind, InvalidParams, Busy, Draining, NotRunning: as named.
             TypeError: a parameter has no JSON form.
@@ -169,10 +169,10 @@ class Progress:
                 tasks.cancel_scope.cancel()
 
     async def drain(self, within: float) -> None:
-        """Stop in an orderly way: operations first, then the streams, in so many seconds."""
+        """Stop in an orderly way, in so many seconds: operations first, then the streams."""
         began = anyio.current_time()
         self.hub.draining = True
-        await self.runner.drain(within / 2)
+        await self.runner.drain(min(within, self.settings.timing.grace / 2))
         left = began + within - anyio.current_time()
         await self.hub.drain(max(left, 0.0))
 
@@ -198,20 +198,12 @@ class Progress:
 
     async def _ready(self, request: Request) -> Response:
         ready = self._is_running and not self.hub.draining
-        return _status("ready" if ready else "not ready", 200 if ready else 503)
+        return json_response({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
 
     async def _describe(self, request: Request) -> Response:
         await self._access.check(request, "list")
-        content = encode(document(self.runner.kinds, prefix(request.scope)))
-        headers = {"cache-control": "no-store"}
-        return Response(content, headers=headers, media_type="application/json")
+        return json_response(document(self.runner.kinds, prefix(request.scope)))
 
 
 async def _healthy(request: Request) -> Response:
-    return _status("ok", 200)
-
-
-def _status(status: str, code: int) -> Response:
-    content = msgspec.json.encode({"status": status})
-    headers = {"cache-control": "no-store"}
-    return Response(content, code, headers=headers, media_type="application/json")
+    return json_response({"status": "ok"})

@@ -100,8 +100,9 @@ def _stream(summary: str, *filters: str) -> _Object:
     events = {"text/event-stream": {"schema": _ref("Message")}}
     answers: _Object = {
         "200": {"description": "events, one to a `data:` line", "content": events},
-        "204": {"description": "nothing can come after that `Last-Event-ID`"},
     }
+    if not filters[1:]:
+        answers["204"] = {"description": "nothing can come after that `Last-Event-ID`"}
     after = [_query("after", many=False), _header("Last-Event-ID")]
     return _route(summary, answers, [*map(_query, filters), *after])
 

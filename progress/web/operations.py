@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import dropwhile
 from urllib.parse import urlencode
 
-import msgspec
+from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import Response
 
 from progress.bus import Bus
+from progress.core.cursor import Cursor
 from progress.core.event import State
 from progress.core.filter import Filter
 from progress.core.frames import encode
@@ -25,13 +25,12 @@ from progress.settings import Settings
 
 from .access import Access
 from .prefer import wait
-from .requests import StartRequest, body, choices, identifier, labels, number, prefix, unless_gone
+from .requests import StartRequest, body, choices, labels, number, place, prefix, unless_gone
+from .resource import json_response
 
 __all__ = ["Operations"]
 
 _JSON = "application/json"
-_FRESH = {"cache-control": "no-store"}
-
 _PAGE = 50
 _LONGEST_PAGE = 500
 
@@ -72,17 +71,14 @@ class Operations:
         """`GET /operations/{id}`: with `If-None-Match` 304, or a long poll (`Prefer: wait=N`)."""
         journal = await self._access.journal(request, "read", request.path_params["id"])
         headers: dict[str, str] = {}
-        if not _matches(request, journal):
-            return _respond(request, journal, 200, headers)
-        seconds = self._wait(request)
-        if seconds is not None and not journal.snapshot.ended and request.method != "HEAD":
+        seconds = self._wait(request) if request.method != "HEAD" else None
+        if seconds is not None and _matches(request, journal) and not journal.snapshot.ended:
             if self._hub.refusal is not None:
                 raise Draining if self._hub.draining else Busy("too many wait already; poll")
             await unless_gone(request, partial(wait_for_change, self._hub, journal, seconds))
             if not _matches(request, journal):
                 headers["preference-applied"] = f"wait={seconds}"
-                return _respond(request, journal, 200, headers)
-        return _respond(request, journal, 304, headers)
+        return _respond(request, journal, 304 if _matches(request, journal) else 200, headers)
 
     async def cancel(self, request: Request) -> Response:
         """`POST /operations/{id}/cancel`: 202, and 409 once it has ended."""
@@ -99,27 +95,27 @@ class Operations:
             kinds=frozenset(request.query_params.getlist("kind")), labels=labels(request)
         )
         head = self._bus.head  # before the first await: a stream from here misses nothing
-        journals = iter(list(self._bus.journals()))
-        if (page := identifier(request, "page")) is not None:
-            journals = dropwhile(lambda journal: journal.snapshot.id >= page, journals)
-        found: list[Snapshot] = []
+        journals = list(self._bus.journals())
+        if (page := place(request, "page")) is not None:
+            journals = [journal for journal in journals if journal.born < page.n]
+        found: list[Journal] = []
         more = False
         for journal in journals:
             if not wanted.matches(journal) or (states and journal.snapshot.state not in states):
                 continue
-            if await self._access.allowed(request, [journal]):
+            if await self._access.may_read(request, journal.snapshot):
                 more = len(found) == limit
                 if more:
                     break
-                found.append(journal.snapshot)
-        next_page = _next(request, found[-1].id) if more else None
-        listed = b",".join(_resource(request, snapshot) for snapshot in found)
-        content = b'{"operations":[%b],"next":%b,"cursor":%b}' % (
-            listed,
-            encode(next_page),
-            encode(head),
+                found.append(journal)
+        last = Cursor(head.epoch, found[-1].born) if more else None
+        return json_response(
+            {
+                "operations": [Raw(_resource(request, journal.snapshot)) for journal in found],
+                "next": None if last is None else _next(request, last),
+                "cursor": head,
+            }
         )
-        return Response(content, headers=_FRESH, media_type=_JSON)
 
     async def kinds(self, request: Request) -> Response:
         """`GET /kinds`: what may be started, with the JSON Schema of its parameters."""
@@ -128,7 +124,7 @@ class Operations:
             {"kind": kind.name, "description": kind.description, "params": kind.schema}
             for kind in self._runner.kinds
         ]
-        return Response(msgspec.json.encode({"kinds": kinds}), headers=_FRESH, media_type=_JSON)
+        return json_response({"kinds": kinds})
 
     def _wait(self, request: Request) -> int | None:
         seconds = wait(request.headers.getlist("prefer"))
@@ -137,7 +133,8 @@ class Operations:
 
 def _respond(request: Request, journal: Journal, status: int, headers: dict[str, str]) -> Response:
     snapshot = journal.snapshot
-    headers |= {
+    headers = {
+        **headers,
         "etag": f'"{snapshot.cursor}"',
         "cache-control": "private, no-cache",
         "vary": "Prefer",
@@ -167,6 +164,6 @@ def _matches(request: Request, journal: Journal) -> bool:
     return "*" in tags or f'"{journal.snapshot.cursor}"' in tags
 
 
-def _next(request: Request, last: str) -> str:
+def _next(request: Request, last: Cursor) -> str:
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
-    return f"{prefix(request.scope)}/operations?{urlencode([*query, ('page', last)])}"
+    return f"{prefix(request.scope)}/operations?{urlencode([*query, ('page', str(last))])}"

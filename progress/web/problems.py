@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from progress import errors
 
-__all__ = ["STATUS", "ProblemDocument", "problem_response"]
+__all__ = ["STATUS", "ProblemDocument", "method_not_allowed", "problem_response"]
 
 STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.Malformed: 400,
@@ -53,7 +53,7 @@ def problem_response(error: errors.RequestError | errors.NotRunning) -> Response
         detail=error.detail,
         errors=tuple(_FieldProblem(*field) for field in getattr(error, "errors", ())),
     )
-    headers = {"cache-control": "no-store"}
+    headers: dict[str, str] = {}
     match error:
         case errors.Unauthorized():
             headers["www-authenticate"] = error.challenge
@@ -65,9 +65,19 @@ def problem_response(error: errors.RequestError | errors.NotRunning) -> Response
             headers["connection"] = "close"  # rather than read what is still to come
         case _:
             pass
+    return _respond(document, headers)
+
+
+def method_not_allowed(allow: str) -> Response:
+    """Answer 405; the status says it all (RFC 9457 §4.2.1)."""
+    document = ProblemDocument("about:blank", "Method Not Allowed", 405, f"use one of {allow}")
+    return _respond(document, {"allow": allow})
+
+
+def _respond(document: ProblemDocument, headers: dict[str, str]) -> Response:
     return Response(
         msgspec.json.encode(document),
-        status_code=status,
-        headers=headers,
+        status_code=document.status,
+        headers={"cache-control": "no-store", **headers},
         media_type="application/problem+json",
     )

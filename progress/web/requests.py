@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import quote
 
@@ -15,16 +14,16 @@ from starlette.types import Scope
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
 from progress.core.filter import Filter
-from progress.errors import FieldError, InvalidParams, TooLarge, UnsupportedMediaType
+from progress.errors import BadCursor, FieldError, InvalidParams, TooLarge, UnsupportedMediaType
 from progress.settings import Limits
 
 __all__ = [
     "StartRequest",
     "body",
     "choices",
-    "identifier",
     "labels",
     "number",
+    "place",
     "prefix",
     "stream_cursor",
     "stream_filter",
@@ -138,16 +137,17 @@ def labels(request: Request) -> frozenset[tuple[str, str]]:
     return frozenset((name, value) for name, _, value in pairs)
 
 
-def identifier(request: Request, name: str) -> str | None:
-    """The id of an operation in the query.
+def place(request: Request, name: str) -> Cursor | None:
+    """A cursor in the query that is not one of a stream.
 
     Raises:
         InvalidParams: it is none.
     """
     text = request.query_params.get(name)
-    if text is not None and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
-        raise _query_error(name, "follow the `next` of a page")
-    return text
+    try:
+        return None if text is None else Cursor.parse(text)
+    except BadCursor as error:
+        raise _query_error(name, "follow the `next` of a page") from error
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:

@@ -6,17 +6,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from progress.core.frames import encode
 from progress.errors import NotFound, NotRunning, RequestError
 
-from .problems import problem_response
+from .problems import method_not_allowed, problem_response
 from .requests import prefix
 
-__all__ = ["Endpoint", "Resource", "not_found"]
+__all__ = ["Endpoint", "Resource", "json_response", "not_found"]
 
 _logger = logging.getLogger("progress")
 
@@ -50,21 +50,15 @@ class Resource:
         await response(scope, receive, send)
 
     def _no_endpoint(self, method: str) -> Response:
-        headers = {"allow": self._allow}
         if method == "OPTIONS":
-            return Response(status_code=204, headers=headers)
-        document = {
-            "type": "about:blank",  # RFC 9457 §4.2.1: the status says it all
-            "title": "Method Not Allowed",
-            "status": 405,
-            "detail": f"use one of {self._allow}",
-        }
-        return Response(
-            msgspec.json.encode(document),
-            status_code=405,
-            headers=headers,
-            media_type="application/problem+json",
-        )
+            return Response(status_code=204, headers={"allow": self._allow})
+        return method_not_allowed(self._allow)
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """Answer with JSON that nobody is to keep."""
+    headers = {"cache-control": "no-store"}
+    return Response(encode(value), status, headers=headers, media_type="application/json")
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
