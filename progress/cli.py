@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from inspect import iscoroutinefunction
 from typing import cast
 
 import click
@@ -84,7 +85,9 @@ def serve(
     try:
         listener = listen(host, port)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {error.strerror}; try another --port"
+        ) from error
     run_server(loaded, listener, grace=grace, log_level=log_level)
 
 
@@ -108,6 +111,7 @@ def _load(path: str) -> ASGIApp:
         if not hasattr(found, name):
             raise click.UsageError(f"{module_name} has no {attribute!r}")
         found = getattr(found, name)
-    if not callable(found):
+    # An ASGI application is an async function, or an object that is called like one.
+    if not (iscoroutinefunction(found) or iscoroutinefunction(type(found).__call__)):
         raise click.UsageError(f"{path} is not an ASGI application")
     return cast("ASGIApp", found)

@@ -209,9 +209,9 @@ class Failure(ProgressError):
 
     def __init__(self, type: str, detail: str, title: str | None = None) -> None:
         super().__init__(detail)
-        self.type = type
-        self.detail = detail
-        self.title = title or type.rpartition(":")[2].replace("-", " ").capitalize()
+        self.type = str(type)
+        self.detail = str(detail)
+        self.title = title or self.type.rpartition(":")[2].replace("-", " ").capitalize()
 
 
 class Cancelled(BaseException):

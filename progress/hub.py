@@ -159,6 +159,8 @@ class Hub:
         registry[subscriber] = None
         self._count += 1
         self.resume(subscriber)
+        if self._empty is not None:  # it was on its way when the others were told
+            self.dismiss(subscriber)
         try:
             yield subscriber
         finally:

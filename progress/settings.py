@@ -98,7 +98,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for field in msgspec.structs.fields(Settings):
             try:
-                msgspec.convert(msgspec.to_builtins(getattr(self, field.name)), field.type)
+                value = msgspec.convert(msgspec.to_builtins(getattr(self, field.name)), field.type)
+                msgspec.structs.force_setattr(self, field.name, value)  # a dict was given, perhaps
             except msgspec.ValidationError as error:
                 raise SettingsError(f"{field.name}: {error}") from error
 

@@ -13,6 +13,7 @@ from random import uniform
 from typing import cast
 
 from anyio import CancelScope, Event
+from anyio.lowlevel import checkpoint
 from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
@@ -100,6 +101,7 @@ class EventStream:
     async def _chunks(self) -> AsyncIterator[bytes]:
         # At once, before anything is looked up: some proxies hold the head until the first byte.
         yield _retry(self._timing.retry)
+        taken = 0
         with self._subscribe(self) as self._subscriber:
             while self._frames or not self._closed:
                 if not self._frames:
@@ -112,6 +114,10 @@ class EventStream:
                 self._size -= len(data)
                 if self._size <= self._room // 2:
                     self.resume()
+                taken += len(data)
+                if taken >= self._room:  # a socket that takes everything never waits
+                    taken = 0
+                    await checkpoint()  # and others want their turn
 
 
 def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:

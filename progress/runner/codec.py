@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path, PosixPath, PurePath, PurePosixPath
 from typing import TypeVar, cast
@@ -13,9 +13,12 @@ from msgspec import Raw
 
 from progress.errors import FieldError, InvalidParams, Malformed
 
-__all__ = ["clean", "clip", "decode", "decode_type", "schema_type", "shown", "to_raw"]
+__all__ = ["clean", "clip", "decode", "decode_type", "labels", "schema_type", "shown", "to_raw"]
 
 _T = TypeVar("_T")
+
+_LABEL = 256
+"""Characters of a label's name or value."""
 
 _FORMATS: dict[type, str] = {
     Path: "path",
@@ -42,7 +45,8 @@ def decode(data: bytes | Raw, type: type[_T], at: str = "#") -> _T:
     except msgspec.ValidationError as error:
         pointer, detail = _pointer(str(error))
         raise InvalidParams(
-            "the body does not fit; `errors` says where", (FieldError(at + pointer, detail),)
+            f"the request does not fit, see `errors`: {detail} at {at}{pointer}",
+            (FieldError(at + pointer, detail),),
         ) from error
     except msgspec.DecodeError as error:
         raise Malformed(f"send JSON (RFC 8259): {error}") from error
@@ -57,13 +61,30 @@ def to_raw(value: object) -> Raw:
 
     Raises:
         TypeError: something in it has no JSON form.
-        msgspec.DecodeError: it contains a `Raw` that is no JSON.
+        ValueError: it contains a `Raw` that is no JSON.
     """
     try:
         data = _encode(value)
     except UnicodeEncodeError:
         data = _encode(_clean_all(msgspec.to_builtins(value, enc_hook=_encode_type)))
-    return msgspec.json.decode(data, type=Raw)  # which checks what a Raw inside may have brought
+    # A Raw inside may have brought anything.
+    return msgspec.json.decode(data.decode(), type=Raw)
+
+
+def labels(given: Mapping[str, object], most: int) -> dict[str, str]:
+    """Check the labels of an operation: few and short, as they are compared for every subscriber.
+
+    Raises:
+        InvalidParams: they are not.
+    """
+    if len(given) > most:
+        raise _bad_labels(f"an operation has at most {most} labels")
+    checked = {}
+    for name, value in given.items():
+        if not (isinstance(value, str) and 0 < len(name) <= _LABEL >= len(value)):
+            raise _bad_labels(f"a label is text of at most {_LABEL} characters, and has a name")
+        checked[clean(name)] = clean(value)
+    return checked
 
 
 def clean(text: str) -> str:
@@ -137,6 +158,10 @@ def _clean_all(value: object) -> object:
             return value
 
 
+def _bad_labels(detail: str) -> InvalidParams:
+    return InvalidParams(detail, (FieldError("#/labels", detail),))
+
+
 def _pointer(message: str) -> tuple[str, str]:
     """Turn msgspec's path, e.g. `$.files[0].name`, into a JSON Pointer (RFC 6901)."""
     match = _WHERE.fullmatch(message)
@@ -144,7 +169,5 @@ def _pointer(message: str) -> tuple[str, str]:
         return "", message
     known = match["steps"].partition("[...]")[0]  # a key that it does not name
     steps = re.findall(r"\.([^.\[]+)|\[(\d+)\]", known)
-    pointer = "".join(
-        "/" + (name or index).replace("~", "~0").replace("/", "~1") for name, index in steps
-    )
-    return pointer, match["detail"]
+    keys = [(name or index).replace("~", "~0").replace("/", "~1") for name, index in steps]
+    return "".join(f"/{key}" for key in keys), match["detail"]

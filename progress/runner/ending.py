@@ -63,6 +63,8 @@ def failed(operation: Operation, error: BaseException) -> Ending:
     gave_up = _is_cancelled(error)
     if gave_up or (operation.stopping and operation.stopping != "cancelled"):
         return stopped(operation)
+    if isinstance(error, BaseExceptionGroup) and isinstance(error.exceptions[0], Failure):
+        error = error.exceptions[0]  # a task group has put the group around it
     trace = "".join(traceback.format_exception(error)) if operation.settings.debug else None
     if isinstance(error, Failure):
         return Ending(State.FAILED, error=problem(error.type, error.detail, error.title, trace))

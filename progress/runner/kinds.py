@@ -88,11 +88,13 @@ class Kinds:
         Raises:
             KindError: its name is taken or cannot be, or a parameter has no JSON form.
         """
+        if not callable(function):
+            raise KindError(f"write @app.operation(name={function!r}), with the function below it")
         kind = _from_function(function, name or str(getattr(function, "__name__", "")), bounds)
         if kind.name in self._kinds:
             raise KindError(f"there is a kind {kind.name!r} already; pass name=…")
         for bound, value in asdict(bounds).items():
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise KindError(f"{kind.name}: {bound} has to be above 0, or None for no bound")
         self._kinds[kind.name] = kind
 
@@ -114,6 +116,8 @@ def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
         reporter.POSITIONAL_OR_KEYWORD,
     ):
         raise KindError(f"{name}: its first parameter has to be the reporter")
+    if any(_is_reporter(parameter) for parameter in parameters) or _is_data(reporter):
+        raise KindError(f"{name}: its first parameter has to be the reporter, not {reporter}")
     try:
         fields = [_field(parameter, plain.__globals__) for parameter in parameters]
         params = msgspec.defstruct(
@@ -132,6 +136,17 @@ def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
         description=inspect.getdoc(plain) or "",
         bounds=bounds,
     )
+
+
+def _is_reporter(parameter: inspect.Parameter) -> bool:
+    hint = parameter.annotation
+    return (hint if isinstance(hint, str) else getattr(hint, "__name__", "")) == "Reporter"
+
+
+def _is_data(parameter: inspect.Parameter) -> bool:
+    hint = parameter.annotation
+    name = hint if isinstance(hint, str) else getattr(hint, "__name__", "")
+    return name.partition("[")[0] in {"bool", "dict", "float", "int", "list", "str", "Path"}
 
 
 _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]

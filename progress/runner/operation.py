@@ -45,6 +45,9 @@ Stop: TypeAlias = Literal["cancelled", "timeout", "stalled", "shutdown"]
 
 _T = TypeVar("_T")
 
+_FRONT = 20
+"""Places in the queue that are always told exactly."""
+
 _STEPS_END = {
     State.SUCCEEDED: StepState.SUCCEEDED,
     State.FAILED: StepState.FAILED,
@@ -194,7 +197,9 @@ class Operation:
 
     def move_up(self, position: int) -> None:
         """Publish its place in the queue, if that is another one now."""
-        if position != self._position:
+        before = self._position or position
+        # Far from the front only every tenth part of the way: each is an event for all viewers.
+        if position < before and (position <= _FRONT or position <= before * 0.9):
             self._position = position
             progress = OperationProgress(position=position)
             self._bus.publish(

@@ -22,7 +22,7 @@ from progress.bus import Bus
 from progress.core.cursor import ZERO
 from progress.core.event import OperationProgress, State
 from progress.core.operation import Snapshot
-from progress.errors import Busy, Draining, Ended, FieldError, InvalidParams, NotRunning
+from progress.errors import Busy, Draining, Ended, NotRunning
 from progress.settings import Settings
 
 from . import codec
@@ -37,9 +37,6 @@ _T = TypeVar("_T")
 
 _TICK = 0.05
 """Seconds between two sweeps: half of the pace of progress events, so none waits for 200 ms."""
-
-_LABEL = 256
-"""Characters of a label's name or value."""
 
 _POSITIONS = 1.0
 """Seconds between two rounds of queue positions: each may be an event for a thousand."""
@@ -95,10 +92,11 @@ class Runner:
         Raises:
             NotRunning, Draining, Busy, UnknownKind, Malformed, InvalidParams: as named.
         """
+        self._admit()
         found = self.kinds[kind]
-        self._admit(found)
+        self._admit_kind(found)
         raw, values = found.validate(params)
-        labels = self._check_labels(labels)
+        checked = codec.labels(labels, self._settings.limits.labels)
         now = timestamp()
         snapshot = Snapshot(
             id=self._new_id(),
@@ -107,7 +105,7 @@ class Runner:
             progress=OperationProgress(position=len(self._queue) + 1),
             steps=(),
             params=raw,
-            labels=labels,
+            labels=checked,
             result=Raw(b"null"),
             error=None,
             created_at=now,
@@ -130,7 +128,8 @@ class Runner:
         Raises:
             NotRunning, Draining, Busy: there may be no room any more.
         """
-        self._admit(draft.kind)
+        self._admit()
+        self._admit_kind(draft.kind)
         snapshot = draft.snapshot
         operation = Operation(snapshot.id, draft.kind, draft.values, self._bus, self._settings)
         self._queue[operation.id] = operation
@@ -147,7 +146,7 @@ class Runner:
         """
         journal = self._bus.journal(id)
         if journal.snapshot.ended:
-            raise Ended(f"operation {id} has {journal.snapshot.state} already")
+            raise Ended(f"operation {id} is over: it is {journal.snapshot.state}")
         if id in self._queue:
             self._queue.pop(id).end(State.CANCELLED)
             self._pump()
@@ -166,7 +165,8 @@ class Runner:
             if not operation.stopping:
                 operation.stop("shutdown")
         if self._running:
-            self._idle = Event()
+            if self._idle.is_set():
+                self._idle = Event()
             with anyio.move_on_after(within):
                 await self._idle.wait()
         for operation in list(self._running.values()):
@@ -179,26 +179,17 @@ class Runner:
         self._last_id = max(value, self._last_id + 1)
         return str(UUID(int=self._last_id))
 
-    def _check_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
-        """Keep labels few and short: they are compared for every subscriber."""
-        most = self._settings.limits.labels
-        if len(labels) > most:
-            problem = f"an operation has at most {most} labels"
-        elif not all(0 < len(name) <= _LABEL >= len(value) for name, value in labels.items()):
-            problem = f"a label's name has 1 to {_LABEL} characters, its value at most as many"
-        else:
-            return {codec.clean(name): codec.clean(value) for name, value in labels.items()}
-        raise InvalidParams(problem, (FieldError("#/labels", problem),))
-
-    def _admit(self, kind: Kind) -> None:
+    def _admit(self) -> None:
         if self.draining:
             raise Draining
         if self._tasks is None:
             raise NotRunning
-        if not self._has_room(kind) and len(self._queue) >= self._settings.limits.queued:
-            raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
         if self._bus.full:
             raise Busy("the operations that run fill the memory set aside for them")
+
+    def _admit_kind(self, kind: Kind) -> None:
+        if not self._has_room(kind) and len(self._queue) >= self._settings.limits.queued:
+            raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
 
     def _pump(self) -> None:
         """Start what may start, first come first served within what its kind allows."""
@@ -226,7 +217,7 @@ class Runner:
     async def _run(self, operation: Operation) -> None:
         ending: Ending | None = None
         try:
-            with operation.scope:
+            with operation.scope, self._survive(operation):
                 ending = await self._perform(operation)
         except anyio.get_cancelled_exc_class():
             pass  # by itself, or with the whole task group: it is over, and nothing comes after it

@@ -16,13 +16,39 @@ from progress.delivery.sse import ABORT
 __all__ = ["Protocol"]
 
 
+_HEAD_BYTES = 65_536
+"""Of a request's head; as much as h11 takes."""
+
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
 class Protocol(HttpToolsProtocol):
     """Offers `ABORT`, and tells the request that is being answered when its client has left."""
 
     _answered: RequestResponseCycle | None = None
+    _head: int | None = 0
+    """Bytes that have come while a request's head is not complete; None once it is."""
+
+    def data_received(self, data: bytes) -> None:
+        """More of a request. httptools alone takes heads of any size."""
+        super().data_received(data)
+        if self._head is not None and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > _HEAD_BYTES:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """A request's head is complete."""
+        super().on_headers_complete()
+        self._head = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._head = 0
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item] # a function
 

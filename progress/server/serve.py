@@ -68,8 +68,11 @@ def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str
         server_header=False,
     )
     anyio.run(_serve, _Server(config), listener, grace, backend_options={"use_uvloop": True})
-    if any(thread.name.startswith("AnyIO") for thread in threading.enumerate()):
-        _exit(0)  # a worker thread that does not end would keep us
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO")]
+    for worker in workers:  # the idle ones are just about to end
+        worker.join(_LAST_WORDS)
+    if any(worker.is_alive() for worker in workers):
+        _exit(0)  # it would keep the process
 
 
 class _Server(uvicorn.Server):

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from inspect import iscoroutinefunction
 from typing import TypeVar, overload
 
 import anyio
@@ -16,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from progress.bus import MemoryBus
 from progress.core.operation import Snapshot
-from progress.errors import RequestError
+from progress.errors import ConfigurationError, RequestError
 from progress.hub import Hub
 from progress.runner import Runner
 from progress.runner.codec import to_raw
@@ -51,11 +52,15 @@ class Progress:
 
     Raises:
         SettingsError: an environment variable has a value that cannot be.
+        ConfigurationError: `authorize` is not async.
     """
 
     def __init__(
         self, *, settings: Settings | None = None, authorize: Authorize | None = None
     ) -> None:
+        call = getattr(authorize, "__call__", None)  # noqa: B004 - of an object
+        if authorize and not (iscoroutinefunction(authorize) or iscoroutinefunction(call)):
+            raise ConfigurationError("authorize has to be an async function")
         self.settings = settings or Settings.from_environment()
         self.is_guarded = authorize is not None
         """Whether `authorize` is there."""
@@ -153,7 +158,15 @@ class Progress:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Be able to run operations inside this block: `Starlette(lifespan=progress.lifespan)`."""
+        """Be able to run operations inside this block: `Starlette(lifespan=progress.lifespan)`.
+
+        Raises:
+            ConfigurationError: it is run already, by another one that passes it on.
+        """
+        if self._is_running:
+            raise ConfigurationError(
+                "the lifespan of this Progress is run already: pass it on once"
+            )
         async with anyio.create_task_group() as tasks, self.runner.run():
             self.hub.draining = False
             self._tick()

@@ -219,11 +219,14 @@ async def test_list_leaves_out_what_may_not_be_read(refusal: Exception) -> None:
         assert sizes == [3, 1]
 
 
-async def test_bad_requests_are_not_the_hooks_business() -> None:
+async def test_what_is_wrong_with_a_request_is_told_to_those_who_may_list() -> None:
+    """It tells what kinds there are, and what they take."""
     async with desk_and_client() as (desk, client):
         for body in (request_body("nope"), request_body("count", {"to": "x"})):
             assert (await client.post("/operations", json=body)).status_code in (404, 422)
-        assert desk.take() == []
+            assert desk.take() == [("list", None)]
+        desk.refused["list"] = Unauthorized()
+        assert (await client.post("/operations", json=request_body("nope"))).status_code == 401
 
 
 async def test_python_is_not_asked() -> None:
