@@ -76,9 +76,11 @@ def failed(operation: Operation, error: BaseException) -> Ending:
 
 
 def broken(operation: Operation, error: Exception) -> Problem:
-    """Something went wrong with it that is not its function's fault."""
-    _logger.error("operation %s (%s) broke", operation.id, operation.kind.name, exc_info=error)
-    return problem("exception", f"the server could not go on with it: {type(error).__name__}")
+    """Something went wrong with it that is not its function's fault, or with its exception."""
+    where = "".join(traceback.format_tb(error.__traceback__))  # its text may be what went wrong
+    name = type(error).__name__
+    _logger.error("operation %s (%s) broke: %s\n%s", operation.id, operation.kind.name, name, where)
+    return problem("exception", f"the server could not go on with it: {name}")
 
 
 def stopped(operation: Operation) -> Ending:

@@ -79,3 +79,23 @@ def test_many_requests_for_streams_in_one_write(server: Process) -> None:
             content = connection.response.feed(rest)
             if id != ids[-1]:
                 content += connection.read()
+
+
+@pytest.mark.parametrize(
+    "endless", [b"GET /healthz HTTP/1.1\r\nX-A: ", b"GET /", b"GET / HTTP/1.1\r\n"]
+)
+def test_head_without_end_is_refused_early(server: Process, endless: bytes) -> None:
+    """One header, a path, or many headers: 64 KiB and what is under way."""
+    piece = b"a: b\r\n" * 1_000 if endless.endswith(b"\n") else b"a" * 6_000
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.settimeout(5)
+        client.sendall(endless)
+        sent = 0
+        try:
+            while sent < 20_000_000:
+                client.sendall(piece)
+                sent += len(piece)
+            pytest.fail("it took 20 MB of head")
+        except OSError:
+            pass
+    assert sent < 15_000_000  # the buffers of two sockets

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from progress import Progress, Reporter
 from progress.errors import NotRunning
+from progress.web import requests
 from tests.support.web import LOCAL, check_problem, in_process, request_body
 
 Host = Callable[[str, Progress], ASGIApp]
@@ -173,3 +174,17 @@ async def test_lifespan_combines_with_the_hosts_own() -> None:
     ):
         answer = await client.post("/x/operations", json=request_body("count"))
         assert answer.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("root_path", "prefix"),
+    [
+        ("/\u65e5\u672c", "/%E6%97%A5%E6%9C%AC"),
+        ('/t/a b"', "/t/a%20b%22"),
+        ("/t/a\r\nset-cookie: x=1", "/t/a%0D%0Aset-cookie:%20x=1"),
+        ("//evil.example", "/evil.example"),
+        ("/", ""),
+    ],
+)
+def test_prefix_is_safe_in_a_link(root_path: str, prefix: str) -> None:
+    assert requests.prefix({"root_path": root_path}) == prefix
