@@ -209,6 +209,11 @@ class Hub:
                 ping = ping or Frame(Ping(cursor=self._bus.head))
                 self._write(subscriber, ping, ping.n)
 
+    def open(self) -> None:
+        """Take subscribers, again if it was drained before."""
+        self.draining = False
+        self._empty = None
+
     def dismiss(self, subscriber: Subscriber) -> None:
         """Say `bye` to one, because its server stops."""
         if not subscriber.closed:

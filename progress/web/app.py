@@ -168,7 +168,7 @@ class Progress:
                 "the lifespan of this Progress is run already: pass it on once"
             )
         async with anyio.create_task_group() as tasks, self.runner.run():
-            self.hub.draining = False
+            self.hub.open()
             self._tick()
             tasks.start_soon(self._keep_time)
             if (running := RUNNING.get()) is not None:
