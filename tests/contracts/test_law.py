@@ -38,9 +38,9 @@ from progress.errors import Expired, NotFound
 from progress.hub import Hub, Subscriber
 from progress.settings import Limits, Retention, Settings
 from tests.support.sinks import MemorySink
+from tests.support.snapshots import TIME, snapshot
 from tests.support.view import View
 
-TIME = "2026-01-01T12:00:00.000Z"
 SETTINGS = Settings(
     limits=Limits(journal=5, journal_bytes=1024, event=1024),
     retention=Retention(operations=2, age=50.0),
@@ -321,25 +321,6 @@ def missed(gap: Gap) -> dict[str, int]:
     if gap.missed is None:
         return {}
     return {"state": gap.missed.state, "log": gap.missed.log, "output": gap.missed.output}
-
-
-def snapshot(id: str, kind: str) -> Snapshot:
-    return Snapshot(
-        id=id,
-        kind=kind,
-        state=State.QUEUED,
-        progress=OperationProgress(position=1),
-        steps=(),
-        params=Raw(b"{}"),
-        labels={},
-        result=Raw(b"null"),
-        error=None,
-        created_at=TIME,
-        started_at=None,
-        updated_at=TIME,
-        finished_at=None,
-        cursor=ZERO,
-    )
 
 
 TestLaw = Law.TestCase

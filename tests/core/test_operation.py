@@ -8,38 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from msgspec import Raw
-from msgspec.structs import replace
 
 from progress.core.cursor import Cursor
-from progress.core.event import OperationProgress, State, StateEvent
+from progress.core.event import State, StateEvent
 from progress.core.frames import decode, encode
-from progress.core.operation import ENDED, TRANSITIONS, Snapshot, check, fold
+from progress.core.operation import ENDED, TRANSITIONS, check, fold
 from progress.errors import ReportError
+from tests.support.snapshots import TIME, snapshot
 from tests.support.sse import Dispatched
 from tests.support.view import View
 
+FIRST = Cursor(1, 1)
 TRANSCRIPTS = sorted((Path(__file__).parents[1] / "transcripts").glob("*.json"))
-TIME = "2026-01-01T12:00:00.000Z"
-
-
-def snapshot(state: State) -> Snapshot:
-    return Snapshot(
-        id="o",
-        kind="k",
-        state=state,
-        progress=OperationProgress(position=1),
-        steps=(),
-        params=Raw(b"{}"),
-        labels={},
-        result=Raw(b"null"),
-        error=None,
-        created_at=TIME,
-        started_at=None,
-        updated_at=TIME,
-        finished_at=None,
-        cursor=Cursor(1, 1),
-    )
 
 
 def test_terminal_states() -> None:
@@ -50,19 +30,19 @@ def test_terminal_states() -> None:
 def test_transitions(before: State, after: State) -> None:
     event = StateEvent(cursor=Cursor(1, 2), operation="o", time=TIME, state=after)
     if after in TRANSITIONS[before]:
-        check(snapshot(before), event)
-        folded = fold(snapshot(before), event)
+        check(snapshot(state=before, cursor=FIRST), event)
+        folded = fold(snapshot(state=before, cursor=FIRST), event)
         assert folded.state is after
         assert (folded.finished_at is not None) == (after in ENDED)
         assert folded.progress.position is None
     else:
         with pytest.raises(ReportError):
-            check(snapshot(before), event)
+            check(snapshot(state=before, cursor=FIRST), event)
 
 
 def test_first_event_says_the_state_that_it_is_in() -> None:
     event = StateEvent(cursor=Cursor(1, 1), operation="o", time=TIME, state=State.QUEUED)
-    fresh = replace(snapshot(State.QUEUED), cursor=Cursor(0, 0))
+    fresh = snapshot()
     check(fresh, event)
     assert fold(fresh, event).progress.position == 1
 
@@ -70,7 +50,7 @@ def test_first_event_says_the_state_that_it_is_in() -> None:
 def test_a_reader_folds_what_is_left_to_it() -> None:
     """The `running` in between was trimmed: it goes from queued to cancelling."""
     event = StateEvent(cursor=Cursor(1, 9), operation="o", time=TIME, state=State.CANCELLING)
-    assert fold(snapshot(State.QUEUED), event).state is State.CANCELLING
+    assert fold(snapshot(cursor=FIRST), event).state is State.CANCELLING
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
