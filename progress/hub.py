@@ -222,6 +222,7 @@ class Hub:
     async def drain(self, within: float) -> None:
         """Say `bye` to everybody, and cut off who has not taken it after so many seconds."""
         self.draining = True
+        self._empty = anyio.Event()  # from here on who still arrives is told at once
         with anyio.move_on_after(within):
             subscribers = self._all()
             # At that pace, or in half of the time: who is told last has to have some left.
@@ -230,8 +231,8 @@ class Hub:
                 self.dismiss(subscriber)
                 if place % _TOGETHER == 0:
                     await anyio.sleep(pause * _TOGETHER)
-            self._empty = anyio.Event()
-            if self._count:
+            while self._count:
+                self._empty = anyio.Event()
                 await self._empty.wait()
         for subscriber in self._all():
             self.dismiss(subscriber)
@@ -279,7 +280,7 @@ class Hub:
         if (one := subscriber.journal) is not None:
             journals = [one] if reader.opening or one.newest > reader.position else []
             return CatchUp(journals, subscriber.types, False, losses.count, None)
-        if expired := losses.evicted_since(reader.floor, reader.told):
+        if expired := losses.evicted_since(reader.floor, reader.forgot):
             reader.start_over()
         journals = []
         until: int | None = None

@@ -28,6 +28,7 @@ class Reader:
         "bookmark",
         "first_id",
         "foreign",
+        "forgot",
         "opening",
         "owed_after",
         "past",
@@ -49,7 +50,9 @@ class Reader:
         self.bookmark = -1
         """The n of the last bookmark it got."""
         self.told = 0
-        """The bus's count of losses when this reader was last told of them."""
+        """The bus's count of losses when this reader was last told of what was trimmed."""
+        self.forgot = 0
+        """The same, of what was evicted."""
         self.foreign: GapReason | None = None
         """Why the cursor it came with means nothing here, until it has been told."""
         self.first_id: Cursor | None = None
@@ -110,7 +113,9 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     all, or stop after any and call again later: nothing is kept in between but the reader.
     """
     notice = _gap(reader, lacks)
-    reader.told = lacks.losses
+    if lacks.until is None:  # else there may be journals whose losses it is not told of yet
+        reader.told = lacks.losses
+    reader.forgot = lacks.losses
     reader.foreign = None
     if notice is not None:
         yield _numbered(notice, reader)
