@@ -1,4 +1,4 @@
-# run: the demo on http://127.0.0.1:8000     test check format bench: for developers
+# run: the demo on http://127.0.0.1:8000     test check format bench soak: for developers
 # lock: renew requirements-dev.lock          clean: remove what this file made
 # Settings: make run PORT=8001 APP=examples.demo:app; make test ARGS='-k cursor';
 # VENV and PYTHON may also come from the environment.
@@ -13,6 +13,8 @@ ARGS =
 BIN = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime-installed
 DEV = $(VENV)/.dev-installed
+NODE = build/bench/node/.installed
+NGINX = build/bench/nginx/.unpacked
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Usage: $(APT) PACKAGE...
 APT = apt() { \
@@ -22,7 +24,7 @@ APT = apt() { \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$$@"; \
 	}; apt
 
-.PHONY: run test check format bench clean lock curl
+.PHONY: run test check format bench soak clean lock curl cc
 
 run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
@@ -39,8 +41,12 @@ format: $(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(DEV)
+bench: $(DEV) | $(NODE) $(NGINX) cc
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Five minutes: subscribers that come and go leave nothing behind.
+soak: $(DEV)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # The newest of everything, whatever the old lock says (--upgrade).
 lock: $(DEV)
@@ -63,6 +69,24 @@ $(RUNTIME): pyproject.toml requirements-dev.lock
 $(DEV): $(RUNTIME)
 	$(PIP) install --requirement requirements-dev.lock
 	@touch $@
+
+# What the benchmarks compare with, and the compiler of their load client.
+cc:
+	@command -v cc >/dev/null || { $(APT) gcc libc6-dev; }
+
+$(NODE):
+	@command -v npm >/dev/null || { $(APT) nodejs npm; }
+	@mkdir -p $(@D)
+	npm install --silent --no-audit --no-fund --prefix $(@D) better-sse@0.16 ws@8
+	@touch $@
+
+# Only unpacked: Debian starts what is installed. Without it the table has a gap.
+$(NGINX):
+	@mkdir -p $(@D)
+	@cd $(@D) && { apt-get download nginx libnginx-mod-nchan || \
+		{ $(APT) libpcre2-8-0 && apt-get download nginx libnginx-mod-nchan; }; } && \
+		for package in *.deb; do dpkg-deb -x $$package . || exit; done && touch $(@F) || \
+		echo "no nginx with Nchan here: it is left out" >&2
 
 # The README drives the server with curl, and so do tests.
 curl:

@@ -46,6 +46,12 @@ def main() -> None:
     help="A setting, e.g. timing.heartbeat=5; again for more.",
 )
 @click.option(
+    "--forwarded-allow-ips",
+    metavar="ADDRESSES",
+    help="Proxies whose X-Forwarded-For is believed: addresses, networks or '*', with commas."
+    "  [default: 127.0.0.1, or the environment's FORWARDED_ALLOW_IPS]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["critical", "error", "warning", "info", "debug"]),
     default="info",
@@ -53,7 +59,13 @@ def main() -> None:
     help="What to log, on standard error.",
 )
 def serve(
-    app: str, host: str, port: int, is_open: bool, settings: tuple[str, ...], log_level: str
+    app: str,
+    host: str,
+    port: int,
+    is_open: bool,
+    settings: tuple[str, ...],
+    forwarded_allow_ips: str | None,
+    log_level: str,
 ) -> None:
     """Serve APP, a `module:attribute` that is a Progress() or an application that mounts one.
 
@@ -61,19 +73,10 @@ def serve(
     orderly way: operations first, then the streams.
     """
     for setting in settings:
-        name, equals, value = setting.partition("=")
-        variable = "PROGRESS_" + name.replace(".", "_").upper()
-        if not equals:
-            raise click.UsageError(f"--set {setting}: write GROUP.FIELD=VALUE")
-        if variable not in Settings.variables():
-            known = ", ".join(Settings.variables())
-            raise click.ClickException(f"{variable} is not a setting; there are {known}")
-        os.environ[variable] = value  # for APP, which reads it when it is imported
+        _set(setting)
     try:
         loaded = _load(app)
-        grace = (
-            loaded.settings if isinstance(loaded, Progress) else Settings.from_environment()
-        ).timing.grace
+        used = loaded.settings if isinstance(loaded, Progress) else Settings.from_environment()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     is_guarded = isinstance(loaded, Progress) and loaded.is_guarded
@@ -88,7 +91,25 @@ def serve(
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror}; try another --port"
         ) from error
-    run_server(loaded, listener, grace=grace, log_level=log_level)
+    run_server(
+        loaded,
+        listener,
+        used,
+        log_level=log_level,
+        forwarded_allow_ips=forwarded_allow_ips,
+    )
+
+
+def _set(setting: str) -> None:
+    """Put a setting where APP reads it when it is imported."""
+    name, equals, value = setting.partition("=")
+    variable = "PROGRESS_" + name.replace(".", "_").upper()
+    if not equals:
+        raise click.UsageError(f"--set {setting}: write GROUP.FIELD=VALUE")
+    if variable not in Settings.variables():
+        known = ", ".join(Settings.variables())
+        raise click.ClickException(f"{variable} is not a setting; there are {known}")
+    os.environ[variable] = value
 
 
 def _load(path: str) -> ASGIApp:

@@ -14,6 +14,7 @@ ProgressError
 │   ├── UnsupportedMediaType    operations start with JSON only
 │   ├── InvalidParams           JSON, but not what was asked for
 │   └── Busy                    come back later
+│       ├── Crowded             too many connections
 │       └── Draining            this process is stopping
 ├── ConfigurationError      whoever wrote or started the server has to change something
 │   ├── SettingsError           an argument or environment variable
@@ -33,6 +34,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ConfigurationError",
+    "Crowded",
     "Draining",
     "Ended",
     "Expired",
@@ -169,6 +171,13 @@ class Draining(Busy):
 
     def __init__(self) -> None:
         super().__init__("the server is stopping; try again in a few seconds")
+
+
+class Crowded(Busy):
+    """There are as many connections as there may be, in all or from one address."""
+
+    def __init__(self) -> None:
+        super().__init__("there are too many connections; try again in a few seconds")
 
 
 class ConfigurationError(ProgressError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -47,6 +48,18 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bytes buffered for one subscriber before it counts as lagging."""
     subscribers: _Count = 20_000
     """Subscribers in all; the next one is told to come back later."""
+    subscriptions: _Count = 128
+    """Subscriptions of one WebSocket."""
+    message: _Bytes = 65_536
+    """Bytes of one message from a WebSocket, over all its fragments."""
+    messages: _Count = 200
+    """Frames a second from one WebSocket, and as many at once."""
+    connections: _Count = 20_000
+    """Open connections in all; the next one's request is answered with `busy`."""
+    connections_per_address: _Count | None = None
+    """The same for one client's address. Unless given 1,000, and any number on loopback."""
+    head: _Bytes = 32_768
+    """Bytes of a request's head; an HTTP parser alone takes megabytes."""
 
 
 class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +77,10 @@ class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The longest `Prefer: wait`; proxies cut silent requests at about 60 s."""
     cleanup: _Seconds = 5.0
     """What an operation that was told to stop has for cleaning up."""
+    head: _Seconds = 10.0
+    """What a request's head may take, from its first byte; the same for a silent connection."""
+    idle: _Seconds = 60.0
+    """A WebSocket that is subscribed to nothing and calls nothing for so long is closed."""
     grace: _Seconds = 10.0
     """From the signal to the end of the process, half of it for the operations."""
 
@@ -144,6 +161,8 @@ def _group(group: type[Struct], prefix: str, given: Mapping[str, str]) -> Struct
 
 
 def _value(variable: str, text: str, type: object) -> object:
+    if get_origin(type) is Union:  # None is what is not given
+        type = next(kind for kind in get_args(type) if kind is not NoneType)
     try:
         return msgspec.convert(text, type=type, strict=False)
     except msgspec.ValidationError as error:

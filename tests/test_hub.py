@@ -10,7 +10,7 @@ from progress.core.event import LogEvent, State, StateEvent
 from progress.core.filter import Filter
 from progress.core.frames import Gap, Missed
 from progress.core.journal import Journal
-from progress.hub import Hub
+from progress.hub import Hub, Subscription
 from progress.settings import Limits, Retention, Settings
 from tests.support.sinks import MemorySink
 from tests.support.snapshots import TIME, snapshot
@@ -55,12 +55,14 @@ def test_a_gap_is_told_once_and_again_only_when_more_was_trimmed() -> None:
     log(bus, "a", 10)
     view, sink = View(), MemorySink(1)  # full after each frame
     view.connect("0-0")
-    with hub.subscribe(sink, Filter(), ZERO, bus.journal("a")) as subscriber:
+    with hub.subscribe(sink, Subscription(Filter(), bus.journal("a")), ZERO) as subscriber:
         while sink.data:
             view.feed(sink.take(len(sink.data), hub, subscriber))
         assert subscriber.live
         assert view.gaps == [trimmed("a", log=5, state=1)]
-        log(bus, "a", 10)  # the first of them fills the sink
+        log(bus, "a", 1)  # fills the sink
+        hub.flush()
+        log(bus, "a", 9)
         while sink.data:
             view.feed(sink.take(len(sink.data), hub, subscriber))
         assert view.gaps == [trimmed("a", log=5, state=1), trimmed("a", log=4)]
@@ -73,7 +75,7 @@ def test_what_was_trimmed_of_an_operation_that_waited_for_its_permit_is_told() -
     desk, view, sink = Desk(), View(), MemorySink(10_000)
     desk.answers["early"] = True
     view.connect("0-0")
-    with hub.subscribe(sink, Filter(), ZERO, permits=desk) as subscriber:
+    with hub.subscribe(sink, Subscription(Filter(), permits=desk), ZERO) as subscriber:
         view.feed(sink.take(len(sink.data), hub, subscriber))
         assert set(view.snapshots) == {"early"}
         assert not view.gaps
@@ -90,7 +92,7 @@ async def test_who_arrives_while_the_others_are_told_is_told_too() -> None:
     first_left, late_left = anyio.Event(), anyio.Event()
 
     async def follow(sink: MemorySink, leave: anyio.Event) -> None:
-        with hub.subscribe(sink, Filter(), None, bus.journal("a")):
+        with hub.subscribe(sink, Subscription(Filter(), bus.journal("a")), None):
             await leave.wait()
 
     with anyio.fail_after(5):

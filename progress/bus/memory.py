@@ -9,7 +9,7 @@ from itertools import takewhile
 from msgspec.structs import replace
 
 from progress.core.cursor import Cursor
-from progress.core.event import Event
+from progress.core.event import LOSSLESS, Event
 from progress.core.frames import Frame
 from progress.core.journal import Journal, Losses
 from progress.core.operation import Snapshot
@@ -56,23 +56,26 @@ class MemoryBus:
         Raises:
             ReportError: the state table does not allow it; nothing has changed then.
         """
+        operation = event.operation
         if created is None:
-            journal = self.journal(event.operation)
+            journal = self.journal(operation)
+            before = journal.bytes + journal.payload
         else:
-            limits = self._limits
-            journal = Journal(created, limits.journal, limits.journal_bytes)
-        before = 0 if created is not None else journal.bytes + journal.payload
+            journal = Journal(created, self._limits.journal, self._limits.journal_bytes)
+            before = 0
         frame = journal.append(replace(event, cursor=Cursor(self.epoch, self._n + 1)))
         self._n += 1
-        self._journals[event.operation] = journal
-        self._recent[event.operation] = journal
-        self._recent.move_to_end(event.operation)
-        journal.trim(self.losses)
-        self.bytes += journal.bytes + journal.payload - before
-        if journal.snapshot.ended:
-            self._ended[event.operation] = self._now
+        takes_room = created is not None or frame.type in LOSSLESS
+        if takes_room:
+            self._journals[operation] = self._recent[operation] = journal
+            journal.trim(self.losses)
+            self.bytes += journal.bytes + journal.payload - before
+            if journal.snapshot.ended:
+                self._ended[operation] = self._now
+        self._recent.move_to_end(operation)
         self.listener(journal, frame)
-        self._evict()
+        if takes_room:
+            self._evict()
         return frame
 
     def journal(self, operation: str) -> Journal:

@@ -6,7 +6,7 @@ Each is the JSON object on the wire, field for field. Times are RFC 3339 in UTC.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
@@ -14,6 +14,7 @@ from .cursor import ZERO, Cursor
 
 __all__ = [
     "LOSSLESS",
+    "STEP_RUNNING",
     "TYPES",
     "Event",
     "Level",
@@ -59,6 +60,10 @@ class StepState(StrEnum):
     CANCELLED = "cancelled"
 
 
+STEP_RUNNING: Final = StepState.RUNNING
+"""By one name, because looking up a member of an Enum costs a report more than comparing it."""
+
+
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an operation failed: an RFC 9457 problem object. `traceback` only in debug."""
 
@@ -68,7 +73,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceback: str | None = None
 
 
-class OperationProgress(Struct, frozen=True, kw_only=True):
+class OperationProgress(Struct, frozen=True, kw_only=True, gc=False):
     """The whole present progress of an operation; null where it is not known."""
 
     completed: float | None = None
@@ -87,7 +92,7 @@ class OperationProgress(Struct, frozen=True, kw_only=True):
     """Its place in the queue, from 1; null once it is not queued."""
 
 
-class StepProgress(Struct, frozen=True, kw_only=True):
+class StepProgress(Struct, frozen=True, kw_only=True, gc=False):
     """The whole present state of one step; fields as in `OperationProgress`."""
 
     id: str

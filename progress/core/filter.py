@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from .event import TYPES
 from .journal import Journal
 
-__all__ = ["Filter"]
+__all__ = ["EVERYTHING", "Filter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,12 @@ class Filter:
     operations: Set[str] = frozenset()
     kinds: Set[str] = frozenset()
     labels: Set[tuple[str, str]] = frozenset()
-    types: Set[str] = field(default=frozenset(TYPES))
-    """Of events; a state event always passes."""
+    types: Set[str] = frozenset(TYPES)
+    """Of events; `state` is always among them."""
+
+    def __post_init__(self) -> None:
+        if "state" not in self.types:
+            object.__setattr__(self, "types", self.types | {"state"})
 
     @cached_property
     def wants_all(self) -> bool:
@@ -37,3 +41,7 @@ class Filter:
             and (not self.kinds or snapshot.kind in self.kinds)
             and self.labels <= snapshot.labels.items()
         )
+
+
+EVERYTHING = Filter()
+"""One for all who want just that: what it is shown is then found out once, and not for each."""

@@ -109,13 +109,16 @@ class Journal:
         """
         check(self.snapshot, event)
         snapshot = fold(self.snapshot, event)
-        payload = len(encode(snapshot)) if snapshot.ended else self.payload
         frame = Frame(event)
         if frame.type in LOSSLESS:
-            self.bytes += len(frame.sse)
+            kept = len(frame.json)
+            if snapshot.ended:
+                self.payload = len(encode(snapshot))
+            self.bytes += kept
             self.frames.append(frame)
+        elif len(snapshot.steps) != len(self.snapshot.steps):
+            frame.key = frame.n  # the order of steps is that of the events that brought them
         self.snapshot = snapshot
-        self.payload = payload
         self.born = self.born or frame.n
         return frame
 
@@ -125,7 +128,7 @@ class Journal:
         frames = self.frames
         while len(frames) > 1 and (len(frames) > self._max_events or self.bytes > self._max_bytes):
             frame = frames.pop(0)
-            self.bytes -= len(frame.sse)
+            self.bytes -= len(frame.json)
             if self._trimmed is None:
                 self._trimmed = {}
             self._trimmed.setdefault(frame.type, _Trimmed()).add(frame.n)

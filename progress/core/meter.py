@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from .event import StepState
+from .event import STEP_RUNNING, StepState
 
 __all__ = ["Meter", "Node", "due"]
 
@@ -46,10 +46,10 @@ class Meter:
         """Note the number's value at this time. A fall starts afresh."""
         if completed < self._completed:
             self._start, self._amount, self._time = now, 0.0, 0.0
-        elif now > self._last:
-            fade = math.exp((self._last - now) / _SMOOTHING)
+        elif (passed := now - self._last) > 0:
+            fade = math.exp(-passed / _SMOOTHING)
             self._amount = self._amount * fade + completed - self._completed
-            self._time = self._time * fade + now - self._last
+            self._time = self._time * fade + passed
         else:
             return  # no time has passed: leave the growth to the next interval
         self._completed, self._last = completed, now
@@ -77,12 +77,23 @@ class Node:
     tree and not its size. The fraction falls only when a total grew.
     """
 
-    __slots__ = ("_done", "_fraction", "_parent", "_total", "_unknown", "_weights", "state")
+    __slots__ = (
+        "_done",
+        "_fraction",
+        "_parent",
+        "_shown",
+        "_total",
+        "_unknown",
+        "_weights",
+        "state",
+    )
 
     def __init__(self, parent: Node | None = None, weight: float = 1.0) -> None:
         self.state = StepState.PENDING
         self._parent = (parent, weight) if parent is not None else None
         self._fraction: float | None = 0.0
+        self._shown = 0.0
+        """The fraction as the wire has it: rounded once, as it is read by every report."""
         self._total: float | None = None
         self._weights = 0.0
         self._done = 0.0
@@ -97,20 +108,21 @@ class Node:
         """0 to 1. None for a leaf without a total, and above a leaf that runs without one."""
         if self._fraction is None or (self._total is None and not self._weights):
             return None
-        return round(min(self._fraction, 1.0), 6)
+        return self._shown
 
     def observe(self, completed: float, total: float | None) -> None:
         """Take a leaf's numbers. Where there are children, their fractions count instead."""
         grew = self._total is None or (total is not None and total > self._total)
         self._total = total
-        if self._weights or self.state is not StepState.RUNNING:
+        if self._weights or self.state is not STEP_RUNNING:
             return
         if total is None:
             self._become(None)
-        else:
-            fraction = min(completed / total, 1.0) if total else 1.0
-            before = self._fraction
-            self._become(fraction if grew or before is None else max(fraction, before))
+            return
+        fraction = completed / total if completed < total else 1.0
+        before = self._fraction
+        if before is None or fraction > before or grew:
+            self._become(fraction)
 
     def start(self, total: float | None) -> None:
         """It runs now."""
@@ -136,7 +148,11 @@ class Node:
     def settle(self, fraction: float | None) -> tuple[Node, float | None] | None:
         """Take a fraction; return the parent and what it comes to by that, unless nothing does."""
         before, self._fraction = self._fraction, fraction
-        if self._parent is None or fraction == before:
+        if fraction == before:
+            return None
+        if fraction is not None:
+            self._shown = round(min(fraction, 1.0), 6)
+        if self._parent is None:
             return None
         parent, weight = self._parent
         return parent, parent.count(weight, before, fraction)

@@ -76,7 +76,7 @@ def check(snapshot: Snapshot, event: Event) -> None:
     Raises:
         ReportError: a transition that is not in `TRANSITIONS`, or anything after the end.
     """
-    if snapshot.ended:
+    if snapshot.state in ENDED:
         raise ReportError(f"{snapshot.id} is {snapshot.state}: nothing can come after that")
     if isinstance(event, StateEvent) and event.state not in TRANSITIONS[snapshot.state]:
         first = snapshot.cursor.n == 0 and event.state is snapshot.state
@@ -90,9 +90,7 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
     It checks nothing: a reader folds what is left to it, and a state in between may be trimmed.
     """
     match event:
-        case StateEvent():
-            return _fold_state(snapshot, event)
-        case ProgressEvent():
+        case ProgressEvent():  # first, because there are most of them
             return replace(
                 snapshot,
                 progress=event.progress,
@@ -100,6 +98,8 @@ def fold(snapshot: Snapshot, event: Event) -> Snapshot:
                 updated_at=event.time,
                 cursor=event.cursor,
             )
+        case StateEvent():
+            return _fold_state(snapshot, event)
         case LogEvent() | OutputEvent():
             return replace(snapshot, updated_at=event.time, cursor=event.cursor)
         case _:
@@ -129,7 +129,11 @@ def _with_step(
     if step is None:
         return steps
     # From the newest, because that is the one that changes most.
-    for index in range(len(steps) - 1, -1, -1):
-        if steps[index].id == step.id:
-            return (*steps[:index], step, *steps[index + 1 :])
+    index = len(steps)
+    for known in reversed(steps):
+        index -= 1
+        if known.id == step.id:
+            changed = list(steps)
+            changed[index] = step
+            return tuple(changed)
     return (*steps, step)

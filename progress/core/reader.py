@@ -12,10 +12,11 @@ from heapq import merge
 from typing import NamedTuple, TypeAlias
 
 from .cursor import ZERO, Cursor
-from .frames import Frame, Gap, GapReason, Missed, SnapshotNotice
+from .frames import Frame, Gap, GapReason, Missed
 from .journal import Journal
+from .snapshots import Snapshots
 
-__all__ = ["CatchUp", "Reader", "catch_up"]
+__all__ = ["CatchUp", "Reader", "Shown", "catch_up"]
 
 _BATCH = 64
 """Journals merged at a time: a sink takes a hundred frames at once, and there may be 10,000."""
@@ -87,13 +88,19 @@ class Reader:
         return max(self.position, self.owed_after)
 
 
+class Shown(NamedTuple):
+    """An operation that a reader may see, and the types of its events that it asked for."""
+
+    journal: Journal
+    types: Set[str]
+
+
 class CatchUp(NamedTuple):
     """What a bus knows that a reader at its position may lack."""
 
-    journals: list[Journal]
+    journals: list[Shown]
     """Those that match and have something after the position, ascending by their newest."""
-    types: Set[str]
-    """Of the lossless events it asked for."""
+    snapshots: Snapshots
     expired: bool
     """An operation that it could have shown was evicted, it has not been told, and it has
     started over."""
@@ -118,19 +125,19 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     reader.forgot = lacks.losses
     reader.foreign = None
     if notice is not None:
-        yield _numbered(notice, reader)
+        yield _numbered(Frame(notice), reader)
     if reader.opening:
         reader.opening = False
-        [journal] = lacks.journals
+        [(journal, _)] = lacks.journals
         reader.shown = journal.newest
-        yield _numbered(journal.notice(), reader)
-    for n, _, position, item in _in_order(lacks.journals, reader, lacks.types):
+        yield _numbered(lacks.snapshots.of(journal), reader)
+    for n, _, position, item in _in_order(lacks.journals, reader):
         if lacks.until is not None and position >= lacks.until:
             return
         reader.position = max(reader.position, position)
         if isinstance(item, Journal):
             reader.shown = n
-            yield _numbered(item.notice(), reader)
+            yield _numbered(lacks.snapshots.of(item), reader)
         else:
             reader.first_id = None
             yield item
@@ -148,8 +155,8 @@ def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
         return Gap(operation=None, reason="expired", missed=None)
     missed: dict[str, int] = {}
     operations = []
-    for journal in lacks.journals:
-        if journal.loss > reader.told and (counts := journal.missed(reader.floor, lacks.types)):
+    for journal, types in lacks.journals:
+        if journal.loss > reader.told and (counts := journal.missed(reader.floor, types)):
             operations.append(journal.snapshot.id)
             for type, count in counts.items():
                 missed[type] = missed.get(type, 0) + count
@@ -159,20 +166,24 @@ def _gap(reader: Reader, lacks: CatchUp) -> Gap | None:
     return Gap(operation=only, reason="trimmed", missed=Missed(**missed))
 
 
-def _in_order(journals: list[Journal], reader: Reader, types: Set[str]) -> Iterator[_Place]:
+def _in_order(journals: list[Shown], reader: Reader) -> Iterator[_Place]:
     """Merge what all journals have for the reader, ascending."""
+    if len(journals) == 1:
+        yield from _run(journals[0], reader)
+        return
     for start in range(0, len(journals), _BATCH):
         batch = journals[start : start + _BATCH]
-        through = batch[-1].newest
+        through = batch[-1].journal.newest
         # Of the later journals, those with something to say before that.
-        batch += (later for later in journals[start + _BATCH :] if later.born <= through)
-        for place in merge(*(_run(journal, reader, types) for journal in batch)):
+        batch += (later for later in journals[start + _BATCH :] if later.journal.born <= through)
+        for place in merge(*(_run(shown, reader) for shown in batch)):
             if place[0] > through:
                 break
             yield place
 
 
-def _run(journal: Journal, reader: Reader, types: Set[str]) -> Iterator[_Place]:
+def _run(shown: Shown, reader: Reader) -> Iterator[_Place]:
+    journal, types = shown
     frames = journal.since(reader.floor, types)
     newest = journal.newest
     last = frames.pop() if frames and frames[-1].n == newest else None
@@ -184,6 +195,6 @@ def _run(journal: Journal, reader: Reader, types: Set[str]) -> Iterator[_Place]:
         yield newest, 1, newest, last
 
 
-def _numbered(notice: SnapshotNotice | Gap, reader: Reader) -> Frame:
+def _numbered(frame: Frame, reader: Reader) -> Frame:
     id, reader.first_id = reader.first_id, None
-    return Frame(notice, id)
+    return frame if id is None else frame.numbered(id)

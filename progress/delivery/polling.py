@@ -8,9 +8,9 @@ import anyio
 
 from progress.core.event import TYPES
 from progress.core.filter import Filter
-from progress.core.frames import Frame
+from progress.core.frames import Frame, Joined
 from progress.core.journal import Journal
-from progress.hub import Hub
+from progress.hub import CloseReason, Hub, Subscription
 
 __all__ = ["retry_after", "wait_for_change", "wait_for_end"]
 
@@ -20,19 +20,22 @@ class _Bell:
 
     def __init__(self, types: Collection[str]) -> None:
         self.rung = anyio.Event()
+        self.has_room = True
         self._types = types
 
-    def write(self, frame: Frame) -> bool:
+    def write(self, frame: Frame | Joined) -> bool:
         """Take a frame. There is always room."""
-        if frame.type in self._types:
+        if any(part.type in self._types for part in frame.parts):
             self.rung.set()
         return True
 
-    def close(self) -> None:
+    def close(self, reason: CloseReason) -> None:
         """The hub is done with this operation, or drains."""
         self.rung.set()
 
-    abort = close
+    def abort(self) -> None:
+        """The hub is done with it, as above."""
+        self.rung.set()
 
 
 async def wait_for_change(hub: Hub, journal: Journal, seconds: float) -> None:
@@ -48,7 +51,7 @@ async def wait_for_end(hub: Hub, journal: Journal, seconds: float) -> None:
 async def _wait(hub: Hub, journal: Journal, seconds: float, types: Collection[str]) -> None:
     bell = _Bell(types)
     # Without a cursor there is no history to catch up with, so only what is new rings.
-    with hub.subscribe(bell, Filter(), None, journal), anyio.move_on_after(seconds):
+    with hub.subscribe(bell, Subscription(Filter(), journal), None), anyio.move_on_after(seconds):
         await bell.rung.wait()
 
 

@@ -1,27 +1,28 @@
-"""Server-Sent Events (WHATWG HTML §9.2) through sse-starlette, under any ASGI server.
+"""Server-Sent Events (WHATWG HTML §9.2): straight to the socket, or through sse-starlette.
 
-The sink's buffer is all that stands between the hub and the server: when it is full the
-subscriber falls behind, and what is missing is read from the journals once the client takes more.
+Where the server lets go of the connection the hub writes to it, and nothing of the request is left.
+Under any other server the same bytes go out of a buffer, through `send`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
 from random import uniform
-from typing import cast
+from typing import Protocol, cast
 
 from anyio import CancelScope, Event
-from anyio.lowlevel import checkpoint
 from sse_starlette import EventSourceResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from progress.core.frames import Bye, Frame
-from progress.hub import Hub, Sink, Subscriber
+from progress.core.cursor import Cursor
+from progress.core.frames import Bye, Frame, Joined
+from progress.hub import Hub, Sink, Subscriber, Subscription
 from progress.settings import Settings
 
-__all__ = ["ABORT", "EventStream", "refuse"]
+from .buffer import Buffer
+from .extensions import ABORT, DETACH, Owner, extension
+
+__all__ = ["EventStream", "refuse"]
 
 _HEADERS = {
     # no-transform: a proxy that compresses would hold events back.
@@ -29,95 +30,99 @@ _HEADERS = {
     "x-accel-buffering": "no",
 }
 
-ABORT = "progress.abort"
-"""An ASGI extension: `scope["extensions"]["progress.abort"]()` closes the connection at once.
-
-What the client has not taken is dropped. Without it a server can only end the response, and waits
-for the client to take the rest: one that never reads would hold its connection for ever.
-"""
+_HEAD = (
+    *((name.encode(), value.encode()) for name, value in _HEADERS.items()),
+    # Nobody listens to a next request (RFC 9112 §9.6).
+    (b"connection", b"close"),
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+)
 
 _FAREWELL = 1.0
 """Seconds for the last frames where sse-starlette notices that uvicorn stops: a `progress serve`
 drains before that, but an application that is only mounted does not know."""
 
-Subscribe = Callable[[Sink], AbstractContextManager[Subscriber]]
+
+class _Detach(Protocol):
+    def __call__(self, owner: Owner, first: bytes) -> Sink | None: ...
 
 
 class EventStream:
-    """An ASGI application for one subscriber: `subscribe` attaches it once the response starts."""
+    """An ASGI application for one subscriber, which is attached once the response has started.
 
-    def __init__(self, hub: Hub, settings: Settings, subscribe: Subscribe) -> None:
+    When the connection was detached it is what owns it, and all that is left of the request.
+    """
+
+    __slots__ = (
+        "_after",
+        "_detached",
+        "_gone",
+        "_hub",
+        "_settings",
+        "_subscriber",
+        "_subscription",
+    )
+
+    def __init__(
+        self, hub: Hub, settings: Settings, subscription: Subscription, after: Cursor | None
+    ) -> None:
         self._hub = hub
-        self._timing = settings.timing
-        self._subscribe = subscribe
-        self._room = settings.limits.sink
-        self._frames: deque[bytes] = deque()
-        self._size = 0
-        self._wake = Event()
-        self._closed = False
-        self._scope = CancelScope()
-        self._abort: Callable[[], None] | None = None
+        self._settings = settings
+        self._subscription = subscription
+        self._after = after
         self._subscriber: Subscriber | None = None
+        self._detached = False
+        self._gone: Event | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the hub or the client ends it."""
-        self._abort = scope.get("extensions", {}).get(ABORT)
-        with self._scope:
-            await _response(self._chunks(), self.leave)(scope, receive, send)
+        """Stream until the hub or the client ends it, or until the connection is detached."""
+        # At once, before anything is looked up: some proxies hold the head until the first byte.
+        first = _retry(self._settings.timing.retry)
+        detach = cast("_Detach | None", extension(scope, DETACH))
+        if detach is not None and scope["method"] == "GET":
+            # A list of its own: middleware adds to it.
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEAD]})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            if (sink := detach(self, first)) is not None:
+                self._detached = True
+                self._subscriber = self._hub.attach(sink, self._subscription, self._after)
+                return
+            first, send = b"", _without_head(send)
+        with CancelScope() as running:
+            # Without the extension the end of a response waits for the client to take the rest.
+            abort = cast("Callable[[], None]", extension(scope, ABORT) or running.cancel)
+            buffer = Buffer(self._settings.limits.sink, _event, self.drained, abort)
+            await _response(self._chunks(buffer, first), self.dismiss)(scope, receive, send)
 
-    def write(self, frame: Frame) -> bool:
-        """Buffer a frame; say whether there is room for another one."""
-        data = frame.sse
-        self._frames.append(data)
-        self._size += len(data)
-        self._wake.set()
-        return self._size < self._room
+    def drained(self) -> None:
+        """There is room, or there are new permits."""
+        if self._subscriber is not None:
+            self._hub.resume(self._subscriber)
 
-    def close(self) -> None:
-        """End the stream after what is buffered."""
-        self._closed = True
-        self._wake.set()
-
-    def abort(self) -> None:
-        """End the stream now, although the client takes nothing.
-
-        Where the server offers it, by closing the connection; else its end waits for the client.
-        """
-        if self._abort is not None:
-            self._abort()
-        else:
-            self._scope.cancel()
-
-    def leave(self) -> None:
-        """Say `bye`: the server is about to stop, and nobody but sse-starlette has noticed."""
+    def dismiss(self) -> None:
+        """Say `bye`: the server is about to stop."""
         if self._subscriber is not None:
             self._hub.dismiss(self._subscriber)
 
-    def resume(self) -> None:
-        """Let the hub go on, if there is room."""
-        if self._subscriber is not None and self._size < self._room:
-            self._hub.resume(self._subscriber)
+    def lost(self) -> None:
+        """The detached connection is gone."""
+        if self._subscriber is not None:
+            self._hub.remove(self._subscriber)
+        self._detached = False
+        if self._gone is not None:
+            self._gone.set()
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        # At once, before anything is looked up: some proxies hold the head until the first byte.
-        yield _retry(self._timing.retry)
-        taken = 0
-        with self._subscribe(self) as self._subscriber:
-            while self._frames or not self._closed:
-                if not self._frames:
-                    self._wake = Event()
-                    await self._wake.wait()
-                    continue
-                data = self._frames.popleft()
-                yield data
-                # Only now has the server taken it.
-                self._size -= len(data)
-                if self._size <= self._room // 2:
-                    self.resume()
-                taken += len(data)
-                if taken >= self._room:  # a socket that takes everything never waits
-                    taken = 0
-                    await checkpoint()  # and others want their turn
+    async def closed(self) -> None:
+        """Wait until the connection is gone, if it was detached."""
+        self._gone = Event()
+        if self._detached:
+            await self._gone.wait()
+
+    async def _chunks(self, buffer: Buffer, first: bytes) -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        with self._hub.subscribe(buffer, self._subscription, self._after) as self._subscriber:
+            async for message in buffer.messages():
+                yield message
 
 
 def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:
@@ -149,6 +154,20 @@ def _response(
     )
     del response.headers["connection"]  # keep-alive: forbidden in HTTP/2, a default in HTTP/1.1
     return response
+
+
+def _without_head(send: Send) -> Send:
+    """Send what follows a head that has been sent."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] != "http.response.start":
+            await send(message)
+
+    return send_on
+
+
+def _event(frame: Frame | Joined) -> tuple[bytes]:
+    return (frame.sse,)
 
 
 def _retry(average: float) -> bytes:

@@ -35,6 +35,11 @@ class Bounds:
     stall: float | None = None
     """How long it may report nothing."""
 
+    @property
+    def limits_time(self) -> bool:
+        """Whether somebody has to look at the clock."""
+        return self.timeout is not None or self.stall is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:

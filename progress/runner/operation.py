@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from datetime import UTC, datetime
+from functools import lru_cache
+from math import inf
 from threading import get_ident
-from typing import Literal, NamedTuple, TypeAlias, TypeVar
+from time import gmtime, strftime, time_ns
+from typing import Literal, TypeAlias, TypeVar
 
 import anyio
 from anyio import CancelScope, from_thread
@@ -19,6 +21,7 @@ from msgspec import UNSET, Raw
 
 from progress.bus import Bus
 from progress.core.event import (
+    STEP_RUNNING,
     Level,
     LogEvent,
     OperationProgress,
@@ -36,9 +39,9 @@ from progress.errors import Cancelled, Failure, ReportError
 from progress.settings import Settings
 
 from .kinds import Kind
-from .tally import Tally
+from .tally import StepOptions, Tally
 
-__all__ = ["Operation", "StepOptions", "Stop", "timestamp"]
+__all__ = ["Operation", "Stop", "timestamp"]
 
 Stop: TypeAlias = Literal["cancelled", "timeout", "stalled", "shutdown"]
 """Why an operation was told to stop."""
@@ -48,25 +51,15 @@ _T = TypeVar("_T")
 _FRONT = 20
 """Places in the queue that are always told exactly."""
 
-_STEPS_END = {
-    State.SUCCEEDED: StepState.SUCCEEDED,
-    State.FAILED: StepState.FAILED,
-    State.CANCELLED: StepState.CANCELLED,
-}
-
 
 def timestamp() -> str:
     """Now, as RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _rfc3339(time_ns() // 1_000_000)
 
 
-class StepOptions(NamedTuple):
-    """What a step may be opened with."""
-
-    label: str | None
-    weight: float
-    total: float | None
-    unit: str | None
+@lru_cache(maxsize=1)  # for all that is published within one millisecond: to write it costs 1 µs
+def _rfc3339(ms: int) -> str:
+    return strftime(f"%Y-%m-%dT%H:%M:%S.{ms % 1000:03}Z", gmtime(ms // 1000))
 
 
 class Operation:
@@ -91,6 +84,8 @@ class Operation:
         """When its time for cleaning up is over."""
         self.started_at = 0.0
         self.reported_at = 0.0
+        self.due_at = inf
+        """When something that waits may be sent, at the earliest."""
         self.ended = False
         self._bus = bus
         self._steps: dict[str, Tally] = {}
@@ -100,6 +95,9 @@ class Operation:
         self._told: set[int] = set()  # the worker threads that have had their Cancelled
         self._thread = get_ident()
         self._token = current_token()
+        # anyio looks up each time which loop runs; that of asyncio knows the time by itself.
+        loop = self._token.native_token
+        self._time: Callable[[], float] = getattr(loop, "time", anyio.current_time)
 
     # From any thread
 
@@ -138,7 +136,7 @@ class Operation:
         """Declare steps to come."""
         for name, weight in weights.items():
             tally = self._add(name, None, parent, weight)
-            self._publish_progress(anyio.current_time(), tally.status())
+            self._publish_progress(self._time(), tally.status())
 
     def begin(self, parent: Tally, name: str, given: StepOptions) -> Tally:
         """Start a step: the one planned under that name, or a new one."""
@@ -147,7 +145,7 @@ class Operation:
             tally = self._add(name, given.label, parent, given.weight)
         tally.label = given.label or tally.label
         tally.total, tally.unit = given.total, given.unit
-        now = anyio.current_time()
+        now = self._time()
         tally.start(now)
         self._send(tally, now)
         tally.open()  # the first value gets out at once, too
@@ -155,12 +153,14 @@ class Operation:
 
     def emit(self, tally: Tally) -> None:
         """Publish the present progress of the operation and of this step, if there is news."""
-        if tally.node.state is not StepState.RUNNING:
+        if tally.node.state is not STEP_RUNNING:
             raise ReportError(f"step {tally.id!r} has ended and takes no more reports")
-        now = anyio.current_time()
+        now = self._time()
         if tally.has_news:
             self._send(tally, now)
             self._waiting.add(tally)
+            if (due_at := now + self.settings.timing.report) < self.due_at:
+                self.due_at = due_at
         self.reported_at = now
 
     def finish(self, tally: Tally, state: StepState) -> None:
@@ -177,14 +177,14 @@ class Operation:
 
     def log(self, message: str, level: Level, step: str | None) -> None:
         """Publish a line."""
-        self.reported_at = anyio.current_time()
+        self.reported_at = self._time()
         self._bus.publish(
             LogEvent(operation=self.id, time=timestamp(), level=level, message=message, step=step)
         )
 
     def output(self, data: Raw) -> None:
         """Publish a partial result."""
-        self.reported_at = anyio.current_time()
+        self.reported_at = self._time()
         self._bus.publish(OutputEvent(operation=self.id, time=timestamp(), data=data))
 
     # The Runner's
@@ -208,7 +208,7 @@ class Operation:
 
     def start(self) -> None:
         """Publish that it runs."""
-        now = anyio.current_time()
+        now = self._time()
         self.started_at = self.reported_at = now
         self._bus.publish(StateEvent(operation=self.id, time=timestamp(), state=State.RUNNING))
         self._whole = Meter(0.0, now)
@@ -216,7 +216,7 @@ class Operation:
 
     def stop(self, reason: Stop) -> None:
         """Tell it to stop: an async function at once, a thread at its next report."""
-        self.stop_by = anyio.current_time() + self.settings.timing.cleanup
+        self.stop_by = self._time() + self.settings.timing.cleanup
         self.stopping = reason
         for tally in list(self._waiting):
             if tally.has_news:
@@ -229,7 +229,7 @@ class Operation:
     def end(self, state: State, result: Raw | None = None, error: Problem | None = None) -> None:
         """Publish the terminal event, and before it whatever was not sent yet."""
         if self._whole is not None:
-            self.finish(self.root, _STEPS_END[state])
+            self.finish(self.root, StepState(state))
         self._publish_end(state, result, error)
 
     def fail(self, error: Problem) -> None:
@@ -239,13 +239,15 @@ class Operation:
 
     def sweep(self, now: float) -> None:
         """Send what had to wait and is due now; open the gate of what has nothing new."""
+        report = self.settings.timing.report
         for tally in list(self._waiting):
-            if due(tally.sent_at, now, self.settings.timing.report):
+            if due(tally.sent_at, now, report):
                 tally.open()  # first: what a thread counts from here on reports itself
                 if tally.has_news:
                     self._send(tally, now)
                 else:
                     self._waiting.discard(tally)
+        self.due_at = min((tally.sent_at for tally in self._waiting), default=inf) + report
 
     # Inside
 
@@ -256,7 +258,7 @@ class Operation:
         self._waiting.discard(tally)
         # A step shows its end; the operation's end is a state event, after the last news of it.
         if tally is not self.root or tally.has_news or tally.node.fraction != fraction:
-            self._send(tally, anyio.current_time())
+            self._send(tally, self._time())
         tally.open()  # so that a report that comes too late is told so
 
     def _planned(self, name: str, parent: Tally) -> Tally | None:

@@ -13,8 +13,8 @@ from progress.core.event import Level, StepState
 from progress.errors import Failure, ReportError
 
 from . import codec
-from .operation import Operation, StepOptions
-from .tally import Tally, amount
+from .operation import Operation
+from .tally import StepOptions, Tally, amount
 
 __all__ = ["Reporter", "Step", "track"]
 

@@ -299,8 +299,9 @@ class Runner:
 
     def _sweep(self, now: float) -> None:
         for operation in list(self._running.values()):
-            with self._survive(operation):
-                self._tend(operation, now)
+            if operation.due_at <= now or operation.stopping or operation.kind.bounds.limits_time:
+                with self._survive(operation):
+                    self._tend(operation, now)
         if now - self._positions_at >= _POSITIONS:
             self._positions_at = now
             for position, operation in enumerate(self._queue.values(), 1):

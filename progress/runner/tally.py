@@ -7,12 +7,13 @@ one assignment; everything else happens on the event loop's thread. It never pub
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from progress.core.event import OperationProgress, StepProgress, StepState
+from progress.core.event import STEP_RUNNING, OperationProgress, StepProgress
 from progress.core.meter import Meter, Node
 from progress.errors import ReportError
 
-__all__ = ["Tally", "amount"]
+__all__ = ["StepOptions", "Tally", "amount"]
 
 _SHUT = 2**30 - 1
 """`limit` while the gate is shut, and 0 while it is open, so that `n < limit and n >= 0` lets an
@@ -21,6 +22,15 @@ int of one digit (of 30 bits), because the interpreter compares those fastest.""
 
 _MOST = 2**53
 """Where JavaScript stops counting by one (RFC 8259 §6)."""
+
+
+class StepOptions(NamedTuple):
+    """What a step may be opened with."""
+
+    label: str | None
+    weight: float
+    total: float | None
+    unit: str | None
 
 
 class Tally:
@@ -80,7 +90,7 @@ class Tally:
         self._sent = (self.completed, self.total, self.unit, self.message)
         completed = _plain(self.completed)
         self.node.observe(completed, self.total)
-        if self._meter is not None and self.node.state is StepState.RUNNING:
+        if self._meter is not None and self.node.state is STEP_RUNNING:
             self._meter.observe(completed, now)
         self.sent_at = now
         self.is_open = False
@@ -88,7 +98,7 @@ class Tally:
 
     def status(self) -> StepProgress:
         """The step as the wire shows it."""
-        running = self.node.state is StepState.RUNNING
+        running = self.node.state is STEP_RUNNING
         return StepProgress(
             id=self.id,
             parent=self.parent.id if self.parent and self.parent.parent else None,

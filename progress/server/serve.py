@@ -6,6 +6,7 @@ block it. Here is the one owner of the signals: they drain, and only then tell u
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
 import os
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, TypedDict
 
 import anyio
 import click
@@ -24,9 +26,10 @@ from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
+from progress.settings import Settings
 from progress.web.app import RUNNING, Progress
 
-from .http import Protocol
+from .front import Admission, Front
 
 if sys.platform != "win32":
     import resource
@@ -35,6 +38,12 @@ __all__ = ["listen", "serve"]
 
 _LAST_WORDS = 0.1
 """Of the grace period: for closing what is still open once everybody was told."""
+
+
+class _Protocols(TypedDict):
+    http: type[asyncio.Protocol] | Literal["httptools"]
+    ws: type[asyncio.Protocol] | Literal["websockets-sansio"]
+
 
 _logger = logging.getLogger("progress")
 
@@ -49,30 +58,59 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, grace: float, log_level: str) -> None:
-    """Serve until SIGINT or SIGTERM, drain within `grace` seconds, and return.
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    settings: Settings,
+    *,
+    log_level: str,
+    forwarded_allow_ips: str | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, drain within `timing.grace` seconds, and return.
+
+    `forwarded_allow_ips` are the proxies whose `X-Forwarded-For` is believed, as of uvicorn.
 
     Once it accepts connections it prints the one line `listening on http://HOST:PORT`. A second
     signal ends the process at once, and so does the end of the grace period.
     """
     _raise_file_limit()
+    _bound_send_queues(listener, settings)
     # What this sets would end streams at a signal; here that is for the hub to do. (The method of
     # the same purpose has no types.)
     AppStatus.enable_automatic_graceful_drain = False
+    direct, changes = _direct()
     config = uvicorn.Config(
-        app,
-        http=Protocol,
+        Admission(app, settings),
+        **direct,
         lifespan="on",
+        forwarded_allow_ips=forwarded_allow_ips,
         log_config=_logging(log_level),
         log_level=log_level,
         server_header=False,
     )
-    anyio.run(_serve, _Server(config), listener, grace, backend_options={"use_uvloop": True})
+    for change in changes:
+        _logger.warning("%s; serving by the portable path, which costs more", change)
+    server = _Server(config)
+    Front(server.server_state, settings)
+    anyio.run(_serve, server, listener, settings.timing.grace, backend_options={"use_uvloop": True})
     workers = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO")]
     for worker in workers:  # the idle ones are just about to end
         worker.join(_LAST_WORDS)
     if any(worker.is_alive() for worker in workers):
         _exit(0)  # it would keep the process
+
+
+def _direct() -> tuple[_Protocols, list[str]]:
+    """Our protocols; or uvicorn's own, and why ours do not fit any more."""
+    portable: _Protocols = {"http": "httptools", "ws": "websockets-sansio"}
+    try:  # another version may have moved what these import
+        from .contract import broken
+        from .http import Protocol
+        from .websocket import SocketProtocol
+    except ImportError as error:
+        return portable, [f"uvicorn {uvicorn.__version__}: {error}"]
+    changes = broken()
+    return (portable if changes else {"http": Protocol, "ws": SocketProtocol}), changes
 
 
 class _Server(uvicorn.Server):
@@ -134,6 +172,17 @@ def _exit(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _bound_send_queues(listener: socket.socket, settings: Settings) -> None:
+    """Bound what the kernel keeps for a client; connections have it from the listener.
+
+    Linux would hold 4 MB of what is not sent yet, and keep an unreachable client for 15 minutes.
+    """
+    if sys.platform == "linux":
+        tcp = socket.IPPROTO_TCP
+        listener.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, settings.limits.sink)
+        listener.setsockopt(tcp, socket.TCP_USER_TIMEOUT, round(settings.timing.lag * 1000))
 
 
 def _raise_file_limit() -> None:

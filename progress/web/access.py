@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 from weakref import WeakKeyDictionary
@@ -15,15 +16,36 @@ from starlette.requests import HTTPConnection
 from progress.bus import Bus
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
-from progress.errors import Expired, Forbidden, Malformed, NotFound, Unauthorized
+from progress.errors import (
+    Expired,
+    Forbidden,
+    Malformed,
+    NotFound,
+    RequestError,
+    Unauthorized,
+)
+from progress.runner import Runner
+from progress.runner.runner import Draft
 
-__all__ = ["Access", "Action", "Authorize", "Permissions", "check_host", "is_loopback"]
+from .requests import StartRequest
+
+__all__ = [
+    "Access",
+    "Action",
+    "Authorize",
+    "Permissions",
+    "check_host",
+    "check_origin",
+    "is_loopback",
+]
 
 Action: TypeAlias = Literal["start", "read", "cancel", "report", "list"]
 
 _PACE = 0.02
 """Seconds between two goes of a stream whose answers come one by one: each looks at all that is
 missing, and there may be thousands."""
+
+_ONE_HOST = "send one valid Host header (RFC 9112 §3.2)"
 
 # uri-host [ ":" port ], RFC 9110 §7.2
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
@@ -40,6 +62,11 @@ class Access:
         self._bus = bus
         self._authorize = authorize
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether there is a hook."""
+        return self._authorize is not None
+
     async def check(
         self, connection: HTTPConnection, action: Action, operation: Snapshot | None = None
     ) -> None:
@@ -50,6 +77,20 @@ class Access:
         """
         if self._authorize is not None:
             await self._authorize(connection, action, operation)
+
+    async def draft(self, connection: HTTPConnection, runner: Runner, asked: StartRequest) -> Draft:
+        """Draft an operation that may be started.
+
+        Raises:
+            RequestError: it cannot be, or the hook says no.
+        """
+        try:
+            draft = runner.draft(asked.kind, asked.params, asked.labels)
+        except RequestError:
+            await self.check(connection, "list")  # what went wrong tells what kinds there are
+            raise
+        await self.check(connection, "start", draft.snapshot)
+        return draft
 
     async def journal(self, connection: HTTPConnection, action: Action, id: str) -> Journal:
         """Find an operation that may be read, cancelled or reported to.
@@ -143,13 +184,43 @@ def check_host(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
     fields = connection.headers.getlist("host")
     if not fields and connection.scope.get("http_version") == "1.0":
         return
-    match = _HOST.fullmatch(fields[0]) if len(fields) == 1 else None
+    if len(fields) != 1:
+        raise Malformed(_ONE_HOST)
+    _check_name(fields[0], hosts)
+
+
+@lru_cache(256)  # a server has few names; what is refused is not remembered
+def _check_name(field: str, hosts: tuple[str, ...]) -> None:
+    match = _HOST.fullmatch(field)
     if match is None:
-        raise Malformed("send one valid Host header (RFC 9112 §3.2)")
+        raise Malformed(_ONE_HOST)
     name = match["name"].strip("[]").rstrip(".").lower()
     if not (is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
         raise Forbidden(
             f"the host {name!r} is not served here; its operator can add it to PROGRESS_HOSTS"
+        )
+
+
+def check_origin(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
+    """Refuse a WebSocket from a page of another site (RFC 6455 §10.2): no browser does.
+
+    What is no browser sends no `Origin`, or whatever it likes.
+
+    Raises:
+        Forbidden: the page is neither of this host nor of one in `PROGRESS_HOSTS`.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return
+    scheme, _, authority = origin.lower().partition("://")
+    host = connection.headers.get("host", "").lower()
+    port = {"http": ":80", "https": ":443"}.get(scheme, "")
+    match = _HOST.fullmatch(authority)
+    name = "" if match is None else match["name"].strip("[]")
+    is_same = host in (authority, authority + port) or host + port == authority
+    if not is_same and not any(_matches(name, one.lower()) for one in hosts):
+        raise Forbidden(
+            f"a page of {origin} may not connect here; its operator can add it to PROGRESS_HOSTS"
         )
 
 

@@ -12,11 +12,12 @@ from typing import TypeVar, overload
 import anyio
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from progress.bus import MemoryBus
 from progress.core.operation import Snapshot
+from progress.delivery.calls import Calls
 from progress.errors import ConfigurationError, RequestError
 from progress.hub import Hub
 from progress.runner import Runner
@@ -27,9 +28,10 @@ from progress.settings import Settings
 from .access import Access, Authorize, check_host
 from .openapi import document
 from .operations import Operations
-from .problems import problem_response
+from .problems import deny
 from .requests import prefix
 from .resource import Resource, json_response, not_found
+from .sockets import Sockets
 from .streams import Streams
 
 __all__ = ["RUNNING", "Progress"]
@@ -71,12 +73,15 @@ class Progress:
         self._access = access = Access(self.bus, authorize)
         operations = Operations(self.bus, self.runner, self.hub, access, self.settings)
         streams = Streams(self.bus, self.hub, access, self.settings)
+        self._sockets = sockets = Sockets(self.runner, self.hub, access, self.settings)
         self.routes = [
             Route("/operations", Resource(GET=operations.list, POST=operations.start)),
             Route("/operations/{id}", Resource(GET=operations.show)),
             Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
             Route("/operations/{id}/events", Resource(GET=streams.one)),
             Route("/events", Resource(GET=streams.many)),
+            Route("/ws", Resource(GET=sockets.ask_for_one)),
+            WebSocketRoute("/ws", sockets),
             Route("/kinds", Resource(GET=operations.kinds)),
             Route("/healthz", Resource(GET=_healthy)),
             Route("/readyz", Resource(GET=self._ready)),
@@ -171,14 +176,18 @@ class Progress:
             self.hub.open()
             self._tick()
             tasks.start_soon(self._keep_time)
+            calls = Calls()
+            tasks.start_soon(calls.run)
             if (running := RUNNING.get()) is not None:
                 running.append(self)
             self._is_running = True
+            self._sockets.calls = calls
             try:
                 yield
             finally:
                 self._is_running = False
                 await self.drain(self.settings.timing.grace)
+                self._sockets.calls = None
                 tasks.cancel_scope.cancel()
 
     async def drain(self, within: float) -> None:
@@ -191,11 +200,11 @@ class Progress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as an ASGI 3 application."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             try:
                 check_host(HTTPConnection(scope), self.settings.hosts)
             except RequestError as error:
-                await problem_response(error)(scope, receive, send)
+                await deny(error, scope, receive, send)
                 return
         await self._router(scope, receive, send)
 

@@ -37,6 +37,7 @@ def document(kinds: Kinds, prefix: str) -> _Object:
             "/events": {
                 "get": _stream("Stream all that match", "operation", "kind", "label", "types")
             },
+            "/ws": {"get": _route("Open a WebSocket", {"101": {"description": "JSON-RPC 2.0"}})},
             "/kinds": _plain("List the kinds, with the JSON Schema of their parameters"),
             "/healthz": _plain("Say that the process lives"),
             "/readyz": _plain("Say whether operations can be started"),

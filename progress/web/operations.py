@@ -13,11 +13,9 @@ from progress.bus import Bus
 from progress.core.cursor import Cursor
 from progress.core.event import State
 from progress.core.filter import Filter
-from progress.core.frames import encode
 from progress.core.journal import Journal
-from progress.core.operation import Snapshot
 from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
-from progress.errors import Busy, Draining, RequestError
+from progress.errors import Busy, Draining
 from progress.hub import Hub
 from progress.runner import Runner
 from progress.runner.codec import decode
@@ -26,7 +24,7 @@ from progress.settings import Settings
 from .access import Access
 from .prefer import wait
 from .requests import StartRequest, body, choices, labels, number, place, prefix, unless_gone
-from .resource import json_response
+from .resource import json_response, operation_json
 
 __all__ = ["Operations"]
 
@@ -51,12 +49,7 @@ class Operations:
         """`POST /operations`: 202, or with `Prefer: wait=N` 200 if it ends in time."""
         limits = self._settings.limits
         asked = decode(await body(request, limits), StartRequest)
-        try:
-            draft = self._runner.draft(asked.kind, asked.params, asked.labels)
-        except RequestError:
-            await self._access.check(request, "list")  # what went wrong tells what kinds there are
-            raise
-        await self._access.check(request, "start", draft.snapshot)
+        draft = await self._access.draft(request, self._runner, asked)
         journal = self._bus.journal(self._runner.start(draft).id)
         seconds = self._wait(request)
         if seconds is not None and self._hub.refusal is None:
@@ -111,7 +104,10 @@ class Operations:
         last = Cursor(head.epoch, found[-1].born) if more else None
         return json_response(
             {
-                "operations": [Raw(_resource(request, journal.snapshot)) for journal in found],
+                "operations": [
+                    Raw(operation_json(prefix(request.scope), journal.snapshot))
+                    for journal in found
+                ],
                 "next": None if last is None else _next(request, last),
                 "cursor": head,
             }
@@ -143,18 +139,9 @@ def _respond(request: Request, journal: Journal, status: int, headers: dict[str,
         headers["retry-after"] = str(retry_after(journal))
     if status == 304:
         return Response(status_code=304, headers=headers)
-    return Response(_resource(request, snapshot), status, headers=headers, media_type=_JSON)
-
-
-def _resource(request: Request, snapshot: Snapshot) -> bytes:
-    """The snapshot with `links`, which depend on where the application is mounted."""
-    own = f"{prefix(request.scope)}/operations/{snapshot.id}"
-    links = {
-        "self": own,
-        "events": f"{own}/events?after={snapshot.cursor}",
-        "cancel": f"{own}/cancel",
-    }
-    return b'%b,"links":%b}' % (encode(snapshot)[:-1], encode(links))
+    return Response(
+        operation_json(prefix(request.scope), snapshot), status, headers=headers, media_type=_JSON
+    )
 
 
 def _matches(request: Request, journal: Journal) -> bool:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from progress import errors
 
-__all__ = ["STATUS", "ProblemDocument", "method_not_allowed", "problem_response"]
+__all__ = [
+    "STATUS",
+    "ProblemDocument",
+    "deny",
+    "method_not_allowed",
+    "problem",
+    "problem_response",
+    "upgrade_required",
+]
 
 STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.Malformed: 400,
@@ -23,6 +32,7 @@ STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.UnsupportedMediaType: 415,
     errors.InvalidParams: 422,
     errors.Busy: 429,
+    errors.Crowded: 503,
     errors.Draining: 503,
     errors.NotRunning: 500,
 }
@@ -43,16 +53,20 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True):
     errors: tuple[_FieldProblem, ...] = ()
 
 
-def problem_response(error: errors.RequestError | errors.NotRunning) -> Response:
-    """Answer with an error."""
-    status = STATUS[type(error)]
-    document = ProblemDocument(
+def problem(error: errors.RequestError | errors.NotRunning) -> ProblemDocument:
+    """An error as it is sent."""
+    return ProblemDocument(
         type=f"urn:progress:problem:{error.slug}",
         title=error.title,
-        status=status,
+        status=STATUS[type(error)],
         detail=error.detail,
         errors=tuple(_FieldProblem(*field) for field in getattr(error, "errors", ())),
     )
+
+
+def problem_response(error: errors.RequestError | errors.NotRunning) -> Response:
+    """Answer with an error."""
+    document = problem(error)
     headers: dict[str, str] = {}
     match error:
         case errors.Unauthorized():
@@ -72,6 +86,25 @@ def method_not_allowed(allow: str) -> Response:
     """Answer 405; the status says it all (RFC 9457 §4.2.1)."""
     document = ProblemDocument("about:blank", "Method Not Allowed", 405, f"use one of {allow}")
     return _respond(document, {"allow": allow})
+
+
+async def deny(
+    error: errors.RequestError | errors.NotRunning, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer a request, or the opening handshake of a WebSocket, with an error."""
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        if "websocket.http.response" not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1008})  # which is a 403
+            return
+    await problem_response(error)(scope, receive, send)
+
+
+def upgrade_required() -> Response:
+    """Answer 426: this path speaks another protocol (RFC 9110 §15.5.22)."""
+    detail = "open a WebSocket here (RFC 6455)"
+    document = ProblemDocument("about:blank", "Upgrade Required", 426, detail)
+    return _respond(document, {"upgrade": "websocket", "connection": "upgrade"})
 
 
 def _respond(document: ProblemDocument, headers: dict[str, str]) -> Response:

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
-from progress.core.filter import Filter
+from progress.core.filter import EVERYTHING, Filter
 from progress.errors import BadCursor, FieldError, InvalidParams, TooLarge, UnsupportedMediaType
 from progress.settings import Limits
 
@@ -103,7 +103,11 @@ def stream_filter(request: Request) -> Filter:
     Raises:
         InvalidParams: a type or label that cannot be.
     """
+    if not request.scope["query_string"]:
+        return EVERYTHING
     query = request.query_params
+    if not {"operation", "kind", "label", "types"}.intersection(query):
+        return EVERYTHING
     types = choices(request, "types", TYPES)
     return Filter(
         operations=frozenset(query.getlist("operation")),

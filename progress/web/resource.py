@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from progress.core.frames import encode
+from progress.core.operation import Snapshot
 from progress.errors import NotFound, NotRunning, RequestError
 
-from .problems import method_not_allowed, problem_response
+from .problems import deny, method_not_allowed, problem_response
 from .requests import prefix
 
-__all__ = ["Endpoint", "Resource", "json_response", "not_found"]
+__all__ = ["Endpoint", "Resource", "json_response", "not_found", "operation_json"]
 
 _logger = logging.getLogger("progress")
 
@@ -61,11 +62,18 @@ def json_response(value: object, status: int = 200) -> Response:
     return Response(encode(value), status, headers=headers, media_type="application/json")
 
 
+def operation_json(prefix: str, snapshot: Snapshot) -> bytes:
+    """The snapshot with `links`, which depend on where the application is mounted."""
+    own = f"{prefix}/operations/{snapshot.id}"
+    links = {
+        "self": own,
+        "events": f"{own}/events?after={snapshot.cursor}",
+        "cancel": f"{own}/cancel",
+    }
+    return b'%b,"links":%b}' % (encode(snapshot)[:-1], encode(links))
+
+
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer for a path that is no route."""
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
-        return
     error = NotFound(f"no {scope['path']} here; {prefix(scope)}/openapi.json lists what there is")
-    await problem_response(error)(scope, receive, send)
+    await deny(error, scope, receive, send)

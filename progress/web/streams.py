@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import anyio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +11,7 @@ from progress.bus import Bus
 from progress.core.cursor import Cursor
 from progress.core.journal import Journal
 from progress.delivery.sse import EventStream, refuse
-from progress.hub import Hub
+from progress.hub import Hub, Subscription
 from progress.settings import Settings
 
 from .access import Access, Permissions
@@ -40,8 +38,7 @@ class Streams:
             return Response(status_code=204)
         if (bye := self._hub.refusal) is not None:
             return refuse(bye, self._settings)
-        subscribe = partial(self._hub.subscribe, filter=filter, after=after, journal=journal)
-        return EventStream(self._hub, self._settings, subscribe)
+        return EventStream(self._hub, self._settings, Subscription(filter, journal), after)
 
     async def many(self, request: Request) -> ASGIApp:
         """Stream all operations that match and may be read, those that start later too."""
@@ -51,8 +48,8 @@ class Streams:
         if (bye := self._hub.refusal) is not None:
             return refuse(bye, self._settings)
         permissions = self._access.permissions(request)
-        subscribe = partial(self._hub.subscribe, filter=filter, after=after, permits=permissions)
-        stream = EventStream(self._hub, self._settings, subscribe)
+        subscription = Subscription(filter, permits=permissions)
+        stream = EventStream(self._hub, self._settings, subscription, after)
         return stream if permissions is None else _Guarded(stream, permissions)
 
     def _has_seen_the_end(self, journal: Journal, after: Cursor) -> bool:
@@ -73,6 +70,7 @@ class _Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._permissions.ask, self._stream.resume)
+            tasks.start_soon(self._permissions.ask, self._stream.drained)
             await self._stream(scope, receive, send)
+            await self._stream.closed()  # the hook is asked inside of the request it is asked for
             tasks.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from statistics import median
 from progress.bus import MemoryBus
 from progress.core.cursor import ZERO
 from progress.core.filter import Filter
-from progress.hub import Hub
+from progress.hub import Hub, Subscription
 from progress.settings import Settings
 
 from .harness import Row, compare, figure, interleave, stopwatch
@@ -86,7 +86,7 @@ def _resume_one(settings: Settings, bus: MemoryBus) -> float:
 
     def resume() -> None:
         for sink in sinks:
-            with hub.subscribe(sink, Filter(), ZERO, journal):
+            with hub.subscribe(sink, Subscription(Filter(), journal), ZERO):
                 pass
 
     seconds = stopwatch(resume)
@@ -119,7 +119,7 @@ def _resumes(settings: Settings, bus: MemoryBus) -> Iterator[float]:
     """Catch one reader up with all operations; yield the seconds of each go."""
     hub = Hub(bus, settings)
     sink = Buffered(settings.limits.sink)
-    with hub.subscribe(sink, Filter(), ZERO) as subscriber:
+    with hub.subscribe(sink, Subscription(Filter()), ZERO) as subscriber:
         while not subscriber.live:
             sink.drain()
             yield stopwatch(lambda: hub.resume(subscriber))

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from progress.core.event import OperationProgress, ProgressEvent
 from progress.core.filter import Filter
 from progress.core.frames import Frame
-from progress.hub import Hub
+from progress.hub import Hub, Subscription
 from progress.settings import Settings
 
 from .harness import Figures, Row, compare, figure, interleave, stopwatch
@@ -73,7 +73,7 @@ def _publish(subscribers: int, events: int, *, one: bool) -> float:
 
     with ExitStack() as streams:
         for sink in sinks:
-            streams.enter_context(hub.subscribe(sink, Filter(), bus.head, journal))
+            streams.enter_context(hub.subscribe(sink, Subscription(Filter(), journal), bus.head))
         before = sum(sink.frames for sink in sinks)
         seconds = stopwatch(publish)
         if sum(sink.frames for sink in sinks) - before != subscribers * events:

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -41,6 +41,12 @@ class Row(Struct, kw_only=True, omit_defaults=True):
     ratio_spread: tuple[float, float] | None = None
     bar: str = ""
     holds: bool | None = None
+    note: str = ""
+    """Why there is no figure."""
+
+
+_SECONDS = {"ns": 1e9, "µs": 1e6, "s": 1.0}
+"""How many of a unit are in a second."""
 
 
 def interleave(rounds: int, contestants: Mapping[str, Callable[[], float]]) -> Figures:
@@ -76,8 +82,9 @@ def compare(
     calls: int,
     at_most: float | None = None,
     below: float | None = None,
+    unit: Literal["ns", "µs", "s"] = "ns",
 ) -> Row:
-    """A line that says how much of the yardstick's time ours takes, in ns a call."""
+    """A line that says how much of the yardstick's time ours takes, and how long a call is."""
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     ratio = median(ratios)
     holds = None
@@ -86,11 +93,11 @@ def compare(
         bar, holds = f"<= {at_most:g}", ratio <= at_most
     if below is not None:
         bar, holds = f"< {below:g}", ratio < below
-    scale = 1e9 / calls
+    scale = _SECONDS[unit] / calls
     return Row(
         measurement=measurement,
         ours=median(ours) * scale,
-        unit="ns",
+        unit=unit,
         ours_spread=(min(ours) * scale, max(ours) * scale),
         yardstick=yardstick,
         theirs=median(theirs) * scale,
@@ -132,14 +139,16 @@ def table(rows: list[Row]) -> str:
         for line in cells
     ]
     lines.insert(1, "-+-".join("-" * width for width in widths))
-    return "\n".join(lines)
+    notes = [f"{row.measurement}: {row.note}" for row in rows if row.note]
+    return "\n".join([*lines, *notes])
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
     theirs = "" if row.theirs is None else f"{_short(row.theirs)} {row.unit}: {row.yardstick}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}{_between(row.ratio_spread)}"
     holds = {None: "", True: "yes", False: "MISSED"}[row.holds]
-    ours = f"{_short(row.ours)} {row.unit}{_between(row.ours_spread)}"
+    ours = row.note and "no figure"
+    ours = ours or f"{_short(row.ours)} {row.unit}{_between(row.ours_spread)}"
     return row.measurement, ours, theirs, ratio, row.bar, holds
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from progress.core.frames import Frame
+from progress.core.frames import Frame, Joined
+from progress.hub import CloseReason
 
 __all__ = ["Accepting", "Buffered"]
 
@@ -11,16 +12,17 @@ class Accepting:
     """Takes all there is, and counts."""
 
     def __init__(self) -> None:
+        self.has_room = True
         self.frames = 0
         self.bytes = 0
 
-    def write(self, frame: Frame) -> bool:
+    def write(self, frame: Frame | Joined) -> bool:
         """Take the frame's bytes."""
-        self.frames += 1
+        self.frames += len(frame.parts)
         self.bytes += len(frame.sse)
         return True
 
-    def close(self) -> None:
+    def close(self, reason: CloseReason) -> None:
         """Nothing is held."""
 
     def abort(self) -> None:
@@ -35,7 +37,7 @@ class Buffered(Accepting):
         self._room = room
         self._held = 0
 
-    def write(self, frame: Frame) -> bool:
+    def write(self, frame: Frame | Joined) -> bool:
         """Take the frame's bytes; say whether there is room for more."""
         super().write(frame)
         self._held += len(frame.sse)

@@ -132,8 +132,7 @@ class Rig:
         return self.of(id, ProgressEvent)
 
     def _hear(self, journal: Journal, frame: Frame) -> None:
-        (data,) = (line for line in frame.sse.split(b"\n") if line.startswith(b"data: "))
-        event = decode(data.removeprefix(b"data: "))
+        event = decode(frame.json)
         assert isinstance(event, Event)
         self.heard.append(Heard(anyio.current_time(), event))
         self._fan_out(journal, frame)
@@ -144,6 +143,7 @@ class Rig:
 async def rig(settings: Settings | None = None, patience: float = PATIENCE) -> AsyncIterator[Rig]:
     """Run a Runner, and check what has to be true of every history once it has stopped."""
     made = Rig(settings or Settings(), patience)
+    made.hub.open()
     async with made.runner.run():
         yield made
     check_history([event for _, event in made.heard])

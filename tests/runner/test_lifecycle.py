@@ -261,7 +261,7 @@ def test_state_that_was_trimmed_before_a_reader_saw_it(machine: type[Lifecycle])
     """The reader goes from `queued` to `cancelling`; a gap says why."""
     state = machine()
     state.begin(journal=2, kept=1, report=0.1, running=1)
-    state.arrive(after=None, kinds=frozenset(), one=None, room=71, types=TYPES)
+    state.arrive(after=None, kinds=frozenset(), one=None, room=1, types=TYPES)
     state.start(kind="loop", manners="obey")
     state.cancel(which=0)
     (viewer,) = state.viewers

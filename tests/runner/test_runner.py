@@ -17,6 +17,7 @@ from progress.bus import MemoryBus
 from progress.core.event import ProgressEvent
 from progress.core.filter import Filter
 from progress.errors import Busy, Draining, InvalidParams, NotFound, NotRunning, UnknownKind
+from progress.hub import Subscription
 from progress.runner import Runner
 from progress.runner.kinds import Bounds
 from progress.runner.operation import Operation
@@ -265,10 +266,10 @@ async def test_operation_does_not_depend_on_its_viewers() -> None:
         deaf, gone, slow = MemorySink(1), MemorySink(1 << 20), MemorySink(300)
         journal = made.bus.journal(id)
         with (
-            made.hub.subscribe(deaf, Filter(), None, journal),
-            made.hub.subscribe(slow, Filter(), None),
+            made.hub.subscribe(deaf, Subscription(Filter(), journal), None),
+            made.hub.subscribe(slow, Subscription(Filter()), None),
         ):
-            with made.hub.subscribe(gone, Filter(), None):
+            with made.hub.subscribe(gone, Subscription(Filter()), None):
                 await made.until(lambda: len(made.logs(id)) > 10)
             made.hub.tick(10)
             made.hub.tick(20)

@@ -12,7 +12,7 @@ from progress.core.frames import SnapshotNotice, decode, encode
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.errors import Expired, NotFound
-from progress.hub import Subscriber
+from progress.hub import Subscriber, Subscription
 from tests.support.sinks import MemorySink
 from tests.support.view import View
 
@@ -111,7 +111,7 @@ class Viewer:
         self._sink = MemorySink(room)
         after = Cursor.parse(last) if last else None
         self.subscriber = self._stack.enter_context(
-            self._made.hub.subscribe(self._sink, self._filter, after, journal)
+            self._made.hub.subscribe(self._sink, Subscription(self._filter, journal), after)
         )
 
     def _check_snapshot(self, journal: Journal) -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support.process import Process, eventually, progress_serve
-from tests.support.wire import Connection, request, snapshot, start
+from tests.support.wire import Connection, ask, request, snapshot, start
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +51,22 @@ def test_who_leaves_a_stream_with_requests_behind_it(
     eventually(lambda: descriptors() <= before, 3)
 
 
-def test_a_request_after_a_stream_uses_the_same_connection(server: Process) -> None:
+def test_a_stream_ends_with_its_connection(server: Process) -> None:
+    """Nobody listens to a next request, and the head has said so."""
     id = start(server.port, "count")["id"]
     with Connection(server.port, request(f"/operations/{id}/events")) as connection:
         connection.read()
-        connection.socket.sendall(request("/healthz"))
-        assert connection.socket.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert connection.response.complete
+        assert connection.response.headers["connection"] == "close"
+        assert connection.socket.recv(65_536) == b""
 
 
-def test_garbage_behind_a_stream_ends_it(server: Process) -> None:
+def test_whatever_comes_behind_a_stream_is_ignored(server: Process) -> None:
     id = start(server.port, "wait")["id"]
     with Connection(server.port, request(f"/operations/{id}/events")).opened() as connection:
-        connection.socket.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-        eventually(lambda: subscribers(server) == 0, 3)
+        connection.socket.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n" + request("/healthz"))
+        ask(server.port, f"/operations/{id}/cancel", method="POST")
+        assert b"event: bye\n" in connection.read()
 
 
 def test_many_requests_for_streams_in_one_write(server: Process) -> None:

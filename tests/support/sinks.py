@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from progress.core.frames import Frame
-from progress.hub import Hub, Subscriber
+from progress.core.frames import Frame, Joined
+from progress.hub import CloseReason, Hub, Subscriber
 
 
 class MemorySink:
@@ -17,14 +17,19 @@ class MemorySink:
         """Bytes it held at most."""
         self._room = room
 
-    def write(self, frame: Frame) -> bool:
+    @property
+    def has_room(self) -> bool:
+        """Whether a frame should be written."""
+        return len(self.data) < self._room
+
+    def write(self, frame: Frame | Joined) -> bool:
         """Take a frame; say whether there is room for another."""
         assert not self.closed
         self.data += frame.sse
         self.most = max(self.most, len(self.data))
-        return len(self.data) < self._room
+        return self.has_room
 
-    def close(self) -> None:
+    def close(self, reason: CloseReason) -> None:
         """End after what is here."""
         self.closed = True
 
@@ -37,6 +42,5 @@ class MemorySink:
         """Take so many bytes away; tell the hub once there is room again."""
         taken = bytes(self.data[:count])
         del self.data[:count]
-        if len(self.data) < self._room:
-            hub.resume(subscriber)
+        hub.resume(subscriber)
         return taken

@@ -9,6 +9,8 @@ from progress.core.operation import ENDED, Snapshot, fold
 
 from .sse import Dispatched, Parser
 
+_BEGINNING = str(ZERO)
+
 
 class View:
     """All that a client knows, over any number of connections."""
@@ -32,8 +34,9 @@ class View:
         """
         self._parser = Parser()
         self.bye = None
-        # Without a cursor it starts over: what is not shown again by the first bookmark is gone.
-        self._unconfirmed = None if self.last_event_id or after else set(self.snapshots)
+        # From the beginning it starts over: what is not shown again by the first bookmark is gone.
+        if (self.last_event_id or after or _BEGINNING) == _BEGINNING:
+            self._unconfirmed = set(self.snapshots)
         return self.last_event_id or None
 
     def feed(self, data: bytes) -> list[Message]:
@@ -49,13 +52,11 @@ class View:
             now = Cursor.parse(event.last_event_id)
             assert now.epoch != before.epoch or now >= before or self._may_go_back(message)
             self.last_event_id = event.last_event_id
-        self._apply(message)
+        self.apply(message)
         return message
 
-    def _may_go_back(self, message: Message) -> bool:
-        return isinstance(message, Gap) and message.reason in ("epoch", "future")
-
-    def _apply(self, message: Message) -> None:
+    def apply(self, message: Message) -> None:
+        """Take one message, whatever brought it."""
         match message:
             case SnapshotNotice():
                 self.snapshots[message.operation] = message.snapshot
@@ -73,6 +74,9 @@ class View:
                 self._unconfirmed = None
             case Bye():
                 self.bye = message
+
+    def _may_go_back(self, message: Message) -> bool:
+        return isinstance(message, Gap) and message.reason in ("epoch", "future")
 
     def _event(self, event: StateEvent | ProgressEvent | LogEvent | OutputEvent) -> None:
         if not isinstance(event, ProgressEvent):

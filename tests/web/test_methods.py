@@ -10,7 +10,7 @@ from tests.support.server import Server
 from tests.support.web import UNKNOWN, check_problem, start
 from tests.support.wire import Connection, request
 
-ROUTES = [route.path for route in Progress().routes]
+ROUTES = sorted({str(getattr(route, "path", "")) for route in Progress().routes})
 GETS = [path for path in ROUTES if not path.endswith("/cancel")]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"}
 STREAMS = [path for path in ROUTES if path.endswith("/events")]
@@ -53,7 +53,7 @@ def test_options(server: Server, path: str, operation: str) -> None:
 def test_head(server: Server, client: httpx2.Client, path: str, operation: str) -> None:
     path = path.replace("{id}", operation)
     status, headers = exchange(server, "HEAD", path)
-    assert status == 200
+    assert status == (426 if path == "/ws" else 200)
     with client.stream("GET", path) as got:
         assert got.headers["content-type"] == headers["content-type"]
         assert got.headers["cache-control"] == headers["cache-control"]
