@@ -37,17 +37,16 @@ class Sink(Protocol):
 class Subscriber:
     """A sink, what it is to be shown, and how far it has got."""
 
-    __slots__ = ("closed", "interest", "joins", "reader", "silence", "since", "sink")
+    __slots__ = ("closed", "interest", "reader", "silence", "since", "sink")
 
     def __init__(self, sink: Sink, interest: Interest, reader: Reader | None) -> None:
         self.sink = sink
         self.interest = interest
         self.reader = reader
         """Its position; None while it is live."""
-        self.joins: tuple[Join, ...] = ()
-        """Subscriptions that are still to be caught up, the first of them now."""
         self.since = 0.0
-        """When its sink last took something, while it is not live."""
+        """When its sink last took something, while it is not live; of a `Connection` that is
+        idle, when its client last did something."""
         self.silence = 0
         """Ticks since something was written to it, while it is live."""
         self.closed = False
@@ -77,10 +76,12 @@ class Subscriber:
 class Connection(Subscriber):
     """One with any number of subscriptions, which all move along together."""
 
-    __slots__ = ("has_forgotten", "interests")
+    __slots__ = ("has_forgotten", "interests", "joins")
 
     def __init__(self, sink: Sink) -> None:
         self.interests = Interests()
+        self.joins: tuple[Join, ...] = ()
+        """Subscriptions that are still to be caught up, the first of them now."""
         self.has_forgotten = False
         """A gap has made its client forget what no snapshot on this connection confirms: whatever
         it subscribes to from then on is shown from the beginning."""
@@ -99,7 +100,7 @@ class Connection(Subscriber):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has none: `since` is when it last did something, then."""
+        """Whether it has none."""
         return not self.count
 
 

@@ -82,7 +82,6 @@ UVICORN = (
             "__init__": "config server_state app_state _loop",
             "connection_lost": "exc",
             "handle_connect": "event",
-            "run_asgi": "",
             "send": "message",
             "stop_keepalive": "",
         },
@@ -92,12 +91,12 @@ UVICORN = (
         "websockets",
         Protocol,
         {
+            "parse": "",
             "receive_data": "data",
             "events_received": "",
             "data_to_send": "",
-            "send_close": "code reason",
         },
-        "close_rcvd state",
+        "close_rcvd max_fragment_size max_message_size parser state",
     ),
 )
 

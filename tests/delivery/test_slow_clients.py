@@ -140,11 +140,14 @@ def test_who_stalls_too_long_is_closed_and_converges_by_resuming(hasty: Process)
     check(view, hasty.port, id)
 
 
-@pytest.mark.slow("100,000 lines to a healthy reader, twice")
+@pytest.mark.slow("100,000 lines to a healthy reader, six times")
 def test_a_stalled_subscriber_does_not_delay_others(server: Process) -> None:
-    """Compared are the medians of the time from an event to its arrival, in one run."""
-    alone = median(latencies(server.port, 0))
-    beside = median(latencies(server.port, 3))
+    """Compared are the medians of the time from an event to its arrival, in one run.
+
+    They take turns, and the better of three counts: a busy machine only ever adds to it.
+    """
+    rounds = [[median(latencies(server.port, stalled)) for stalled in (0, 3)] for _ in range(3)]
+    alone, beside = map(min, zip(*rounds, strict=True))
     assert beside < 3 * alone + 0.005  # the clock of event times ticks in ms
 
 
