@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from progress.bus import Bus
-from progress.core.cursor import Cursor
-from progress.core.frames import Frame, Ping, joined
+from progress.core.frames import Frame, joined
 from progress.core.journal import Journal
 from progress.core.reader import CatchUp, Reader, Shown, catch_up
 from progress.core.snapshots import Snapshots
@@ -44,8 +43,8 @@ def missing(bus: Bus, snapshots: Snapshots, interest: Interest, reader: Reader) 
     return CatchUp(shown, snapshots, expired, losses.count, until)
 
 
-def catch_up_to(head: Cursor, sink: Sink, reader: Reader, lacks: CatchUp, room: int) -> bool:
-    """Write what is missing, about so many bytes of it, and a bookmark.
+def catch_up_to(bookmark: Frame, sink: Sink, reader: Reader, lacks: CatchUp, room: int) -> bool:
+    """Write what is missing, about `room` bytes of it, and the bookmark.
 
     Says whether that was all, and the sink has room.
     """
@@ -53,10 +52,10 @@ def catch_up_to(head: Cursor, sink: Sink, reader: Reader, lacks: CatchUp, room: 
     for _ in range(_BATCHES):
         batch, is_last = _batch(frames, room // _BATCHES)
         is_done = is_last and lacks.until is None
-        if is_done and reader.bookmark != head.n:
-            reader.position = reader.bookmark = head.n
+        if is_done and reader.bookmark != bookmark.n:
+            reader.position = reader.bookmark = bookmark.n
             reader.first_id = None
-            batch.append(Frame(Ping(cursor=head)))
+            batch.append(bookmark)
         has_room = not batch or sink.write(joined(batch))
         if is_done or not has_room:
             return is_done and has_room

@@ -55,6 +55,7 @@ class Hub:
         self._missing = partial(missing, bus, self._snapshots)
         self._fanout = Fanout(self._snapshots, settings.limits.sink)
         self._turns: dict[Journal, Turn] = {}
+        self._ping = Frame(Ping(cursor=bus.head))
         self._soon: _Soon = _never
         self._now = 0.0
         self.gone: anyio.Event | None = None
@@ -157,15 +158,15 @@ class Hub:
         reader.first_id = None  # ids are for SSE
         connection.joins += (Join(name, subscription, reader, done),)
         if connection.reader is None:
-            connection.reader = Reader(head.n)
-            connection.reader.bookmark = head.n
-            self.resume(connection)
+            connection.fall_behind(head.n, self._now, bookmark=head.n)
+            if connection.sink.has_room:
+                self._settle(connection)
 
     def part(self, connection: Connection, name: str) -> None:
         """End a subscription, if it has not ended with its operation."""
         self.flush()
         self._fanout.remove(connection)
-        connection.interests.subscriptions.pop(name, None)
+        connection.interests.drop(name)
         self._fanout.add(connection)
         self.touch(connection)
 
@@ -187,16 +188,8 @@ class Hub:
         lacks = self._missing(subscriber.interest, reader)
         if lacks.expired and isinstance(subscriber, Connection):
             subscriber.forget()
-        if not self._catch_up(subscriber, reader, lacks):
-            return
-        if isinstance(subscriber, Connection) and not let_in(
-            subscriber, self._missing, self._catch_up, self._fanout, self._bus.head
-        ):
-            return
-        subscriber.reader = None
-        subscriber.silence = 0
-        if ended := [one for one in subscriber.interest.journals if one.snapshot.ended]:
-            self._complete(subscriber, ended)
+        if self._catch_up(subscriber, reader, lacks):
+            self._settle(subscriber)
 
     def flush(self) -> None:
         """Write what was published in this turn of the event loop."""
@@ -222,7 +215,6 @@ class Hub:
         self._snapshots.clear()
         self._now = now
         timing = self._settings.timing
-        ping: Frame | None = None
         for subscriber in self.subscribers:
             if subscriber.closed:
                 if now - subscriber.since > timing.lag:
@@ -239,9 +231,9 @@ class Hub:
             subscriber.silence += 1
             if subscriber.silence >= _BEATS:
                 subscriber.silence = 0
-                ping = ping or Frame(Ping(cursor=self._bus.head))
-                if not subscriber.sink.write(ping):
-                    subscriber.fall_behind(ping.n, now)
+                bookmark = self._bookmark()
+                if not subscriber.sink.write(bookmark):
+                    subscriber.fall_behind(bookmark.n, now)
 
     def stop(self, subscriber: Subscriber) -> None:
         """Tell it nothing more: its connection is being closed."""
@@ -275,10 +267,27 @@ class Hub:
         self._subscribers[subscriber] = None
         self._fanout.add(subscriber)
 
+    def _bookmark(self) -> Frame:
+        """The ping of the bus's head: one for all who have got so far."""
+        if self._ping.id != self._bus.head:
+            self._ping = Frame(Ping(cursor=self._bus.head))
+        return self._ping
+
+    def _settle(self, subscriber: Subscriber) -> None:
+        """It has all that it lacked: let in what it has newly subscribed to. Then it is live."""
+        if isinstance(subscriber, Connection) and not let_in(
+            subscriber, self._missing, self._catch_up, self._fanout, self._bus.head
+        ):
+            return
+        subscriber.reader = None
+        subscriber.silence = 0
+        if ended := [one for one in subscriber.interest.journals if one.snapshot.ended]:
+            self._complete(subscriber, ended)
+
     def _catch_up(self, subscriber: Subscriber, reader: Reader, lacks: CatchUp) -> bool:
         """Write what is missing; say whether that was all. If there is more, go on later."""
         room, sink = self._settings.limits.sink, subscriber.sink
-        if catch_up_to(self._bus.head, sink, reader, lacks, room):
+        if catch_up_to(self._bookmark(), sink, reader, lacks, room):
             return True
         if sink.has_room and lacks.until is None:
             self._soon(partial(self.resume, subscriber))
@@ -288,7 +297,7 @@ class Hub:
         """Its operation is over, or some of them: with one that has others it is forgotten."""
         if isinstance(subscriber, Connection):
             self._fanout.remove(subscriber)
-            subscriber.interests.drop(ended)
+            subscriber.interests.drop_of(ended)
             self._fanout.add(subscriber)
             self.touch(subscriber)
         elif self.draining:

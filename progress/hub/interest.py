@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from typing import Protocol
 
 from progress.core.filter import Filter
@@ -85,28 +85,18 @@ class Subscription:
 class Interests:
     """All subscriptions of one connection: what matches several is shown once."""
 
-    def __init__(self) -> None:
-        self.subscriptions: dict[str, Subscription] = {}
+    __slots__ = ("_subscriptions", "is_broad", "is_single", "journals")
 
-    @property
-    def journals(self) -> Collection[Journal]:
-        """Each once."""
-        return {one.journal: None for one in self.subscriptions.values() if one.journal}.keys()
+    def __init__(self, subscriptions: Mapping[str, Subscription] | None = None) -> None:
+        self._set(subscriptions or {})
 
-    @property
-    def is_broad(self) -> bool:
-        """Whether any of them is of many."""
-        return any(one.journal is None for one in self.subscriptions.values())
-
-    @property
-    def is_single(self) -> bool:
-        """Whether there is only one."""
-        return len(self.subscriptions) == 1
+    def __len__(self) -> int:
+        return len(self._subscriptions)
 
     def shows(self, journal: Journal) -> Set[str] | None:
         """The types that any of them is shown."""
         types: Set[str] = _NOTHING
-        for subscription in self.subscriptions.values():
+        for subscription in self._subscriptions.values():
             shown = subscription.shows(journal)
             if shown is None:
                 return None
@@ -115,12 +105,26 @@ class Interests:
 
     def joined(self, name: str, subscription: Subscription) -> Interests:
         """These and one more."""
-        joined = Interests()
-        joined.subscriptions = {**self.subscriptions, name: subscription}
-        return joined
+        return Interests({**self._subscriptions, name: subscription})
 
-    def drop(self, journals: Collection[Journal]) -> None:
+    def add(self, name: str, subscription: Subscription) -> None:
+        """Have one more."""
+        self._set({**self._subscriptions, name: subscription})
+
+    def drop(self, name: str) -> None:
+        """Forget one, if it is there."""
+        self._set({own: one for own, one in self._subscriptions.items() if own != name})
+
+    def drop_of(self, journals: Collection[Journal]) -> None:
         """Forget the subscriptions to these operations."""
-        self.subscriptions = {
-            name: one for name, one in self.subscriptions.items() if one.journal not in journals
-        }
+        self._set(
+            {name: one for name, one in self._subscriptions.items() if one.journal not in journals}
+        )
+
+    def _set(self, subscriptions: Mapping[str, Subscription]) -> None:
+        self._subscriptions = subscriptions
+        # Asked with each event, and changed seldom.
+        journals = [one.journal for one in subscriptions.values() if one.journal is not None]
+        self.journals: Collection[Journal] = tuple(dict.fromkeys(journals))
+        self.is_broad = any(one.journal is None for one in subscriptions.values())
+        self.is_single = len(subscriptions) == 1

@@ -39,7 +39,7 @@ def let_in(
             return False
         connection.joins = tuple(others)
         fanout.remove(connection)
-        connection.interests.subscriptions[join.name] = join.subscription
+        connection.interests.add(join.name, join.subscription)
         fanout.add(connection)
         if not join.done(head):
             return False

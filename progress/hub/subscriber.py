@@ -62,9 +62,10 @@ class Subscriber:
         """Whether it waits for nothing."""
         return False
 
-    def fall_behind(self, position: int, now: float) -> None:
+    def fall_behind(self, position: int, now: float, bookmark: int = -1) -> None:
         """Have a position from now on: everything up to it has been written."""
         self.reader = Reader(position)
+        self.reader.bookmark = bookmark
         self.since = now
 
     def close(self, now: float) -> None:
@@ -96,7 +97,7 @@ class Connection(Subscriber):
     @property
     def count(self) -> int:
         """Subscriptions it has, and is about to have."""
-        return len(self.interests.subscriptions) + len(self.joins)
+        return len(self.interests) + len(self.joins)
 
     @property
     def is_idle(self) -> bool:

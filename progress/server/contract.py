@@ -81,11 +81,15 @@ UVICORN = (
         {
             "__init__": "config server_state app_state _loop",
             "connection_lost": "exc",
-            "handle_connect": "event",
+            "on_task_complete": "task",
+            "run_asgi": "",
             "send": "message",
+            "start_keepalive": "",
             "stop_keepalive": "",
         },
-        "close_sent conn connections disconnected handshake_complete queue transport writable",
+        "app_state asgi_version client close_sent conn connections default_headers disconnected"
+        " handshake_complete handshake_initiated initial_response logger loop queue root_path"
+        " scheme server tasks transport writable",
     ),
     Contract(
         "websockets",

@@ -165,7 +165,7 @@ class Protocol(HttpToolsProtocol):
         path = url.path + (b"?" + url.query if url.query else b"")
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
-        protocol.open(self.scope["method"], path, self.headers)
+        protocol.open(self.parser.get_method(), path, self.headers)
 
     def detach(self, cycle: RequestResponseCycle, owner: Owner) -> EventSink | None:
         """End an exchange whose response has begun, and leave a sink on the transport."""

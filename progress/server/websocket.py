@@ -1,22 +1,23 @@
 """uvicorn's WebSocket protocol up to the handshake; from then on one of our own on the transport.
 
-Both parse with `websockets`' sans-I/O protocol.
+Both read frames with `websockets`' sans-I/O protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import cast
+from urllib.parse import unquote
 
-from uvicorn._types import ASGISendEvent, WebSocketScope
+from uvicorn._types import ASGISendEvent, WebSocketAcceptEvent, WebSocketScope
 from uvicorn.config import Config
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.datastructures import Headers
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WireFrame
-from websockets.http11 import Request
 from websockets.protocol import Protocol as WireProtocol
 from websockets.protocol import State
 from websockets.typing import BytesLike
@@ -29,15 +30,11 @@ from progress.hub import CloseReason
 
 from .detached import Detached
 from .front import CONNECTION, Front
+from .handshake import accepted, refusal, subprotocols
 
 __all__ = ["SocketProtocol", "TextSink"]
 
 _INVALID_TEXT = 1007
-
-_OTHER_VERSION = (  # RFC 6455 §4.4
-    b"HTTP/1.1 426 Upgrade Required\r\nsec-websocket-version: 13\r\nupgrade: websocket\r\n"
-    b"connection: close, upgrade\r\ncontent-length: 0\r\n\r\n"
-)
 
 _SLICE = 1_024
 """Bytes parsed at a time: a flood of tiny frames is to be noticed before it is parsed."""
@@ -67,26 +64,38 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn.max_message_size = None
         self.conn.max_fragment_size = self.front.limits.message
 
-    def open(self, method: str, path: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """Begin with a request whose head has been parsed."""
-        fields = Headers()
-        for name, value in headers:
-            fields[name.decode("latin-1")] = value.strip(b" \t").decode("latin-1")
+    def open(self, method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+        """Begin with a request whose head has been parsed; its task starts in the next turn."""
         self.conn.parser = WireProtocol.parse(self.conn)  # what follows the request: frames
         next(self.conn.parser)
-        self.handle_connect(Request(path.decode("latin-1"), fields, method))
-
-    def handle_connect(self, event: Request) -> None:
-        """The opening handshake has come; its task starts in the next turn."""
-        if event.headers.get_all("Sec-WebSocket-Version") != ["13"]:
+        if (response := refusal(method, fields)) is not None:
             self.handshake_complete = self.close_sent = True
-            self.transport.write(_OTHER_VERSION)
+            self.transport.write(response)
             self.transport.close()
             return
-        super().handle_connect(event)
-        if not self.close_sent:
-            extensions = cast("dict[str, object]", self.scope["extensions"])
-            extensions |= {DETACH: self.detach, CONNECTION: self}
+        path, _, query = target.partition(b"?")
+        extensions = {"websocket.http.response": {}, DETACH: self.detach, CONNECTION: self}
+        self.scope = {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(path.decode("latin-1")),
+            "raw_path": self.root_path.encode() + path,
+            "query_string": query,
+            "headers": fields,
+            "subprotocols": subprotocols(fields),
+            "state": self.app_state.copy(),
+            "extensions": cast("dict[str, dict[object, object]]", extensions),
+        }
+        self.handshake_initiated = True
+        self.queue.put_nowait({"type": "websocket.connect"})
+        task = self.loop.create_task(self.run_asgi())
+        task.add_done_callback(self.on_task_complete)
+        self.tasks.add(task)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left before the connection was detached."""
@@ -101,9 +110,27 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Pass something on to the client. A handshake that was denied is complete, too."""
+        if message["type"] == "websocket.accept" and self._is_undecided():
+            self._accept(message)
+            return
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = self.handshake_complete or self.close_sent
+
+    def _is_undecided(self) -> bool:
+        is_answered = self.handshake_complete or self.initial_response is not None
+        return not (is_answered or self.disconnected or self.transport.is_closing())
+
+    def _accept(self, message: WebSocketAcceptEvent) -> None:
+        if self.logger.isEnabledFor(logging.INFO):
+            who, what = get_client_addr(self.scope), get_path_with_query_string(self.scope)
+            self.logger.info('%s - "WebSocket %s" [accepted]', who, what)
+        more = [*self.default_headers, *message.get("headers", ())]
+        fields = self.scope["headers"]
+        self.transport.write(accepted(fields, message.get("subprotocol"), more))
+        self.conn.state = State.OPEN
+        self.handshake_complete = True
+        self.start_keepalive()
 
     def detach(self, owner: Receiver) -> TextSink | None:
         """See `progress.delivery.extensions`."""

@@ -75,13 +75,14 @@ class Progress:
         streams = Streams(self.bus, self.hub, access, self.settings)
         self._sockets = sockets = Sockets(self.runner, self.hub, access, self.settings)
         self.routes = [
+            # They are tried in this order, and thousands come back to these together.
+            Route("/operations/{id}/events", Resource(GET=streams.one)),
+            Route("/events", Resource(GET=streams.many)),
+            WebSocketRoute("/ws", sockets),
+            Route("/ws", Resource(GET=sockets.ask_for_one)),
             Route("/operations", Resource(GET=operations.list, POST=operations.start)),
             Route("/operations/{id}", Resource(GET=operations.show)),
             Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
-            Route("/operations/{id}/events", Resource(GET=streams.one)),
-            Route("/events", Resource(GET=streams.many)),
-            Route("/ws", Resource(GET=sockets.ask_for_one)),
-            WebSocketRoute("/ws", sockets),
             Route("/kinds", Resource(GET=operations.kinds)),
             Route("/healthz", Resource(GET=_healthy)),
             Route("/readyz", Resource(GET=self._ready)),

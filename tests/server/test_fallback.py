@@ -26,7 +26,7 @@ APP = "tests.support.inspect_app:app"
 SENTENCES = {
     "nothing": "",
     "a_parameter": "RequestResponseCycle.send takes (message more), and not (message) any more",
-    "a_web_socket": "handle_connect takes (event rest), and not (event) any more",
+    "a_web_socket": "connection_lost takes (exc rest), and not (exc) any more",
     "a_name": "ASGISendEvent",
 }
 OUTDATED = [change for change in CHANGES if change != "nothing"]

@@ -30,9 +30,9 @@ def a_parameter() -> None:
 
 def a_web_socket() -> None:
     """Take more than was ever passed."""
-    before = WebSocketsSansIOProtocol.handle_connect
-    WebSocketsSansIOProtocol.handle_connect = (  # type: ignore[method-assign] # on purpose
-        lambda self, event, *rest: before(self, event)
+    before = WebSocketsSansIOProtocol.connection_lost
+    WebSocketsSansIOProtocol.connection_lost = (  # type: ignore[method-assign] # on purpose
+        lambda self, exc, *rest: before(self, exc)
     )
 
 
