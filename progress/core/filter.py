@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 from .event import TYPES
 from .journal import Journal
 
-__all__ = ["EVERYTHING", "Filter"]
+__all__ = ["EVERYTHING", "Filter", "shared"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +44,13 @@ class Filter:
         )
 
 
-EVERYTHING = Filter()
-"""One for all who want just that: what it is shown is then found out once, and not for each."""
+_filters: WeakValueDictionary[tuple[Set[object], ...], Filter] = WeakValueDictionary()
+
+
+def shared(filter: Filter) -> Filter:
+    """The one in use that equals it: what it is shown is found out once for all who have it."""
+    same = filter.operations, filter.kinds, filter.labels, filter.types
+    return _filters.setdefault(same, filter)
+
+
+EVERYTHING = shared(Filter())

@@ -163,8 +163,13 @@ class Hub:
                 self._settle(connection)
 
     def part(self, connection: Connection, name: str) -> None:
-        """End a subscription, if it has not ended with its operation."""
+        """End a subscription, if it has not ended with its operation.
+
+        One that is still to be caught up will be, and is answered, but goes no further.
+        """
         self.flush()
+        for join in connection.joins:
+            join.is_parted = join.is_parted or join.name == name
         self._fanout.remove(connection)
         connection.interests.drop(name)
         self._fanout.add(connection)

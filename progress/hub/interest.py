@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 from typing import Protocol
 
-from progress.core.filter import Filter
+from progress.core.filter import Filter, shared
 from progress.core.journal import Journal
 
 __all__ = ["Interest", "Interests", "Permits", "Subscription"]
@@ -50,7 +50,7 @@ class Subscription:
     def __init__(
         self, filter: Filter, journal: Journal | None = None, permits: Permits | None = None
     ) -> None:
-        self.filter = filter
+        self.filter = shared(filter)
         self.journal = journal
         self.permits = permits
 

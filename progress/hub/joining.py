@@ -38,9 +38,10 @@ def let_in(
         if not write(connection, join.reader, lacks):
             return False
         connection.joins = tuple(others)
-        fanout.remove(connection)
-        connection.interests.add(join.name, join.subscription)
-        fanout.add(connection)
+        if not join.is_parted:
+            fanout.remove(connection)
+            connection.interests.add(join.name, join.subscription)
+            fanout.add(connection)
         if not join.done(head):
             return False
     return True

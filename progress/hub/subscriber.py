@@ -108,7 +108,15 @@ class Connection(Subscriber):
 class Join:
     """A subscription on its way into a connection: it is caught up by itself first."""
 
-    __slots__ = ("done", "is_started_over", "is_whole", "name", "reader", "subscription")
+    __slots__ = (
+        "done",
+        "is_parted",
+        "is_started_over",
+        "is_whole",
+        "name",
+        "reader",
+        "subscription",
+    )
 
     def __init__(
         self,
@@ -122,6 +130,8 @@ class Join:
         self.reader = reader
         self.done = done
         """Called with the head of the bus once it is caught up; says whether there is room."""
+        self.is_parted = False
+        """It was ended before it had begun."""
         self.is_started_over = False
         self.is_whole = reader.foreign is not None
         """Its gap makes the client forget what no snapshot confirms: all the connection's

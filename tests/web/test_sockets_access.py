@@ -151,6 +151,19 @@ def test_a_stream_of_many_waits_for_the_hook(server: Process, ada: Caller, gate:
     assert exchange.events[-2]["operation"] == held
 
 
+def test_one_that_waits_can_be_ended(server: Process, ada: Caller, gate: str) -> None:
+    """It is answered like any other, and shows nothing from then on."""
+    held = ada.start("wait", {**OWN, "gate": gate})
+    ada.send(call("subscribe", "slow", label=f"gate:{gate}"))
+    ada.ask("unsubscribe", subscription="1")
+    with user(server, "bob") as bob:
+        bob.start("release", {"owner": "bob"}, gate=gate)
+    assert ada.answer().answer.id == '"slow"'
+    cancelled = ada.ask("cancel", operation=held)
+    assert cancelled.events == []
+    assert ada.ask("subscribe", operation=held).types[0] == "snapshot"
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_who_leaves_while_the_hook_is_asked(
     server: Process, bob: Caller, gate: str, *, many: bool
