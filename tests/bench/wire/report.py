@@ -36,6 +36,7 @@ class _Ratio(NamedTuple):
     what: str
     yardstick: str
     at_most: float | None
+    figure: _Figure = lambda turn: turn.cpu
 
 
 class _Most(NamedTuple):
@@ -59,6 +60,11 @@ def _bars(wire: Wire) -> list[_Ratio | _Most]:
     delivery = "CPU per delivery"
     one = partial(_Ratio, "one-many", wire, delivery)
     many = partial(_Ratio, "many-one", wire, delivery)
+    fan_out = partial(
+        _Ratio,
+        *("many-one", wire, "the same without what reporting costs"),
+        figure=lambda turn: turn.cpu - turn.cpu_alone,
+    )
     connecting = partial(_Ratio, "connections", wire, "CPU per connect")
     late = partial(_Most, wire=wire, what="p99 latency", unit="ms", scale=1e3)
     stalled = partial(_Most, "flood", wire, unit="KB", scale=1 / _KB)
@@ -70,6 +76,8 @@ def _bars(wire: Wire) -> list[_Ratio | _Most]:
         late("one-many", figure=lambda turn: turn.p99, at_most=None),
         many("floor", 1.7),
         many("nchan", 0.5),
+        fan_out("floor", None),
+        fan_out("nchan", None),
         many("usual", None),
         many("node", None),
         _Most(
@@ -136,8 +144,8 @@ def _ratio(title: str, ours: Cell, results: Results, bar: _Ratio) -> list[Row]:
         return [_failure(f"{title}, as a ratio to {bar.yardstick}", theirs.trouble, holds=None)]
     row = compare(
         title,
-        ours.rounds(_cpu),
-        theirs.rounds(_cpu),
+        ours.rounds(bar.figure),
+        theirs.rounds(bar.figure),
         yardstick=bar.yardstick,
         calls=1,
         at_most=bar.at_most,
