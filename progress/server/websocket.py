@@ -110,16 +110,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Pass something on to the client. A handshake that was denied is complete, too."""
-        if message["type"] == "websocket.accept" and self._is_undecided():
+        if message["type"] == "websocket.accept" and self._is_to_be_accepted():
             self._accept(message)
             return
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = self.handshake_complete or self.close_sent
 
-    def _is_undecided(self) -> bool:
+    def _is_to_be_accepted(self) -> bool:
+        """Nothing has been answered, and the head has come by `open`: not from uvicorn's HTTP."""
         is_answered = self.handshake_complete or self.initial_response is not None
-        return not (is_answered or self.disconnected or self.transport.is_closing())
+        is_over = self.disconnected or self.transport.is_closing()
+        return CONNECTION in self.scope["extensions"] and not (is_answered or is_over)
 
     def _accept(self, message: WebSocketAcceptEvent) -> None:
         if self.logger.isEnabledFor(logging.INFO):
