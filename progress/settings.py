@@ -7,7 +7,9 @@ and `PROGRESS_DEBUG` stand alone. Durations are seconds, sizes are bytes.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import NoneType
 from typing import Annotated, Union, get_args, get_origin
 
@@ -17,6 +19,13 @@ from msgspec import Meta, Struct
 from .errors import SettingsError
 
 __all__ = ["Limits", "Retention", "Settings", "Timing"]
+
+_PREFIX = "PROGRESS_"
+_CLOSE = 0.94
+"""How much of a name is right, if it is a misspelled one."""
+
+_HOST = re.compile(r"\*|(?:\*\.)?[^*/:\s\[\]]+|[0-9A-Fa-f:.]+")
+"""`*`, a name, the sub-domains of a name, or an address; no scheme, and no port."""
 
 _Count = Annotated[int, Meta(ge=1)]
 _Bytes = Annotated[int, Meta(ge=1024)]
@@ -119,6 +128,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 msgspec.structs.force_setattr(self, field.name, value)  # a dict was given, perhaps
             except msgspec.ValidationError as error:
                 raise SettingsError(f"{field.name}: {error}") from error
+        for host in self.hosts:
+            if not _HOST.fullmatch(host):
+                raise SettingsError(f"hosts: {host!r} has to be a name alone, as in localhost")
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -138,6 +150,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             SettingsError: a value that cannot be, or a variable that names no setting.
         """
         given = os.environ if environment is None else environment
+        groups = tuple(f"{_PREFIX}{name.upper()}_" for name in _GROUPS)
+        for name in sorted(given):
+            # Who else has variables of our prefix is left alone; a misspelled setting is not.
+            if name.startswith(_PREFIX) and not name.startswith(groups):
+                _check_spelling(name, cls.variables())
         fields: dict[str, object] = {
             name: _group(group, f"PROGRESS_{name.upper()}_", given)
             for name, group in _GROUPS.items()
@@ -147,6 +164,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if debug := given.get("PROGRESS_DEBUG"):
             fields["debug"] = _value("PROGRESS_DEBUG", debug, bool)
         return msgspec.convert(fields, cls)
+
+
+def _check_spelling(name: str, known: list[str]) -> None:
+    meant = get_close_matches(name, known, 1, _CLOSE)
+    if meant and meant[0] != name:
+        raise SettingsError(f"{name} is not a setting; is it {meant[0]}?")
 
 
 def _group(group: type[Struct], prefix: str, given: Mapping[str, str]) -> Struct:

@@ -76,6 +76,34 @@ def test_hosts(text: str, hosts: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["http://a.example", "a.example:8000", "[::1]", "[::1]:80", "a/b", "a b", "*.", ""]
+)
+def test_what_is_no_host(host: str) -> None:
+    """A scheme or a port would never match anything."""
+    with pytest.raises(SettingsError, match=r"^hosts: .* has to be a name alone"):
+        Settings(hosts=(host,))
+
+
+@pytest.mark.parametrize("host", ["*", "localhost", "*.a.example", "127.0.0.1", "::1", "a_b"])
+def test_what_is_a_host(host: str) -> None:
+    assert Settings(hosts=(host,)).hosts == (host,)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PROGRESS_HOST", "PROGRESS_HOSTS"),
+        ("PROGRESS_DEBUGG", "PROGRESS_DEBUG"),
+        ("PROGRESS_LIMIT_RUNNING", "PROGRESS_LIMITS_RUNNING"),
+        ("PROGRESS_TIMINGS_IDLE", "PROGRESS_TIMING_IDLE"),
+    ],
+)
+def test_a_misspelled_one(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is not a setting; is it {meant}\?"):
+        Settings.from_environment({name: "1"})
+
+
+@pytest.mark.parametrize(
     ("text", "debug"), [("1", True), ("true", True), ("0", False), ("false", False), ("", False)]
 )
 def test_debug(text: str, debug: bool) -> None:

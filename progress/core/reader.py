@@ -113,7 +113,8 @@ class CatchUp(NamedTuple):
 def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     """Yield what the reader has not got, ascending by cursor, and move it along.
 
-    A gap first, if one has to be told; the snapshot, if it opens with one. Then the retained
+    A gap first, if one has to be told; the snapshot, if it opens with one, or is so far behind
+    that events of its one operation are gone: it may never reach the newest. Then the retained
     lossless events, and the snapshot of each journal, placed at its newest cursor and just before
     the event of that cursor: the other way round, a drop between the two would move the reader's
     id past a snapshot that was never sent. A frame that was yielded has to be written. Take them
@@ -126,7 +127,8 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     reader.foreign = None
     if notice is not None:
         yield _numbered(Frame(notice), reader)
-    if reader.opening:
+    is_trimmed = notice is not None and notice.reason == "trimmed"
+    if reader.opening or (is_trimmed and len(lacks.journals) == 1):
         reader.opening = False
         [(journal, _)] = lacks.journals
         reader.shown = journal.newest

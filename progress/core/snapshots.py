@@ -1,8 +1,9 @@
-"""Snapshots as frames, kept for a moment. They never know who reads them."""
+"""Snapshots and the bookmark as frames, kept for a moment. They never know who reads them."""
 
 from __future__ import annotations
 
-from .frames import Frame
+from .cursor import Cursor
+from .frames import Frame, Ping
 from .journal import Journal
 
 __all__ = ["Snapshots"]
@@ -18,6 +19,7 @@ class Snapshots:
         """`room` is how many bytes of JSON are kept."""
         self._room = room
         self._size = 0
+        self._bookmark: Frame | None = None
         self._kept: dict[str, tuple[int, int, Frame]] = {}  # n, bytes, frame; the oldest first
 
     def of(self, journal: Journal) -> Frame:
@@ -37,6 +39,12 @@ class Snapshots:
             oldest, (_, size, _) = next(iter(self._kept.items()))
             self._drop(oldest, size)
         return frame
+
+    def bookmark(self, head: Cursor) -> Frame:
+        """The ping of the bus's head: one frame for all who have got so far."""
+        if self._bookmark is None or self._bookmark.id != head:
+            self._bookmark = Frame(Ping(cursor=head))
+        return self._bookmark
 
     def clear(self) -> None:
         """Forget them all: nobody who came at about that time is still to come."""

@@ -10,7 +10,7 @@ from progress.core.journal import Journal
 from progress.core.snapshots import Snapshots
 from progress.core.turn import Turn
 
-from .interest import Interest, Subscription
+from .interest import Interest
 from .subscriber import Subscriber
 
 __all__ = ["Fanout", "Turns"]
@@ -135,7 +135,7 @@ class _Gathered:
             (frame, journal) for journal, turn in turns.items() for frame in turn.frames or ()
         ]
         self._frames.sort(key=lambda place: place[0].n)
-        self._shares: dict[int, _Share] = {}
+        self._shares: dict[Set[int], _Share] = {}
 
     def write(self, subscriber: Subscriber, head: int, now: float) -> bool:
         """Write its share to a live one; False if that is too much for one write."""
@@ -154,9 +154,9 @@ class _Gathered:
         return True
 
     def _share(self, interest: Interest) -> _Share:
-        if not isinstance(interest, Subscription) or interest.permits is not None:
+        key = interest.key
+        if key is None:
             return self._found(interest)
-        key = id(interest.filter)  # most subscribers have the same one
         if key not in self._shares:
             self._shares[key] = self._found(interest)
         return self._shares[key]

@@ -17,7 +17,7 @@ from anyio.lowlevel import current_token
 
 from progress.bus import Bus
 from progress.core.cursor import Cursor
-from progress.core.frames import Bye, Frame, Ping
+from progress.core.frames import Bye, Frame
 from progress.core.journal import Journal
 from progress.core.reader import CatchUp, Reader
 from progress.core.snapshots import Snapshots
@@ -55,7 +55,6 @@ class Hub:
         self._missing = partial(missing, bus, self._snapshots)
         self._fanout = Fanout(self._snapshots, settings.limits.sink)
         self._turns: dict[Journal, Turn] = {}
-        self._ping = Frame(Ping(cursor=bus.head))
         self._soon: _Soon = _never
         self._now = 0.0
         self.gone: anyio.Event | None = None
@@ -133,7 +132,7 @@ class Hub:
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget it: its client has left."""
-        subscriber.closed = True
+        subscriber.close(self._now)
         self._fanout.remove(subscriber)
         del self._subscribers[subscriber]
         if not self._subscribers and self.gone is not None:
@@ -153,6 +152,8 @@ class Hub:
         cursor on the connection, because all its subscriptions move along together.
         """
         self.flush()
+        if connection.closed:  # while the call was carried out
+            return
         head = self._bus.head
         reader = Reader.opened(after, head, opening=subscription.journal is not None)
         reader.first_id = None  # ids are for SSE
@@ -168,6 +169,8 @@ class Hub:
         One that is still to be caught up will be, and is answered, but goes no further.
         """
         self.flush()
+        if connection.closed:
+            return
         for join in connection.joins:
             join.is_parted = join.is_parted or join.name == name
         self._fanout.remove(connection)
@@ -236,7 +239,7 @@ class Hub:
             subscriber.silence += 1
             if subscriber.silence >= _BEATS:
                 subscriber.silence = 0
-                bookmark = self._bookmark()
+                bookmark = self._snapshots.bookmark(self._bus.head)
                 if not subscriber.sink.write(bookmark):
                     subscriber.fall_behind(bookmark.n, now)
 
@@ -272,12 +275,6 @@ class Hub:
         self._subscribers[subscriber] = None
         self._fanout.add(subscriber)
 
-    def _bookmark(self) -> Frame:
-        """The ping of the bus's head: one for all who have got so far."""
-        if self._ping.id != self._bus.head:
-            self._ping = Frame(Ping(cursor=self._bus.head))
-        return self._ping
-
     def _settle(self, subscriber: Subscriber) -> None:
         """It has all that it lacked: let in what it has newly subscribed to. Then it is live."""
         if isinstance(subscriber, Connection) and not let_in(
@@ -292,7 +289,7 @@ class Hub:
     def _catch_up(self, subscriber: Subscriber, reader: Reader, lacks: CatchUp) -> bool:
         """Write what is missing; say whether that was all. If there is more, go on later."""
         room, sink = self._settings.limits.sink, subscriber.sink
-        if catch_up_to(self._bookmark(), sink, reader, lacks, room):
+        if catch_up_to(self._snapshots.bookmark(self._bus.head), sink, reader, lacks, room):
             return True
         if sink.has_room and lacks.until is None:
             self._soon(partial(self.resume, subscriber))

@@ -35,6 +35,10 @@ class Interest(Protocol):
     def is_single(self) -> bool:
         """Whether it is one subscription."""
 
+    @property
+    def key(self) -> Set[int] | None:
+        """Those with the same are shown the same; None if it has nothing in common with others."""
+
     def shows(self, journal: Journal) -> Set[str] | None:
         """The types of that operation's events it is shown, perhaps none.
 
@@ -45,7 +49,7 @@ class Interest(Protocol):
 class Subscription:
     """One operation, held so that eviction cannot pull it away; or all that match a filter."""
 
-    __slots__ = ("filter", "journal", "permits")
+    __slots__ = ("filter", "journal", "key", "permits")
 
     def __init__(
         self, filter: Filter, journal: Journal | None = None, permits: Permits | None = None
@@ -53,6 +57,8 @@ class Subscription:
         self.filter = shared(filter)
         self.journal = journal
         self.permits = permits
+        is_common = journal is None and permits is None
+        self.key: Set[int] | None = frozenset((id(self.filter),)) if is_common else None
 
     @property
     def journals(self) -> Collection[Journal]:
@@ -85,7 +91,7 @@ class Subscription:
 class Interests:
     """All subscriptions of one connection: what matches several is shown once."""
 
-    __slots__ = ("_subscriptions", "is_broad", "is_single", "journals")
+    __slots__ = ("_subscriptions", "is_broad", "is_single", "journals", "key")
 
     def __init__(self, subscriptions: Mapping[str, Subscription] | None = None) -> None:
         self._set(subscriptions or {})
@@ -128,3 +134,6 @@ class Interests:
         self.journals: Collection[Journal] = tuple(dict.fromkeys(journals))
         self.is_broad = any(one.journal is None for one in subscriptions.values())
         self.is_single = len(subscriptions) == 1
+        keys = [one.key for one in subscriptions.values() if one.key is not None]
+        is_common = len(keys) == len(subscriptions)
+        self.key: Set[int] | None = frozenset().union(*keys) if is_common else None

@@ -10,8 +10,12 @@ from importlib.metadata import version
 from inspect import signature
 from types import CodeType
 
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.protocol import Protocol
 
 __all__ = ["UVICORN", "Contract", "broken"]
@@ -66,7 +70,7 @@ UVICORN = (
             "_start_asgi_task": "cycle app",
         },
         "app app_state client config connections cycle flow headers loop parser pipeline scope"
-        " server_state transport",
+        " server_state transport ws_protocol_class",
     ),
     Contract(
         "uvicorn",
@@ -77,10 +81,20 @@ UVICORN = (
     ),
     Contract(
         "uvicorn",
+        FlowControl,
+        {"drain": "", "resume_reading": ""},
+        "read_paused write_paused",
+    ),
+    Contract("uvicorn", ServerState, {}, "connections tasks total_requests default_headers"),
+    Contract("uvicorn", Config, {}, "ws_per_message_deflate"),
+    Contract("uvicorn", ProxyHeadersMiddleware, {}, "trusted_hosts"),
+    Contract(
+        "uvicorn",
         WebSocketsSansIOProtocol,
         {
             "__init__": "config server_state app_state _loop",
             "connection_lost": "exc",
+            "data_received": "data",
             "on_task_complete": "task",
             "run_asgi": "",
             "send": "message",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from itertools import takewhile
 from typing import ClassVar, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -90,11 +91,14 @@ class Front:
 
     def wait(self, connection: Connected) -> None:
         """Expect a complete head from now on, within `timing.head`."""
-        loop = asyncio.get_running_loop()
         self._waiting.pop(connection, None)
-        self._waiting[connection] = loop.time() + self._patience
-        if self._timer is None:
-            self._timer = loop.call_later(min(_LOOK, self._patience), self._look)
+        self._waiting[connection] = asyncio.get_running_loop().time() + self._patience
+        self._watch()
+
+    def expect(self, connection: Connected) -> None:
+        """The same, unless it is expected already."""
+        if connection not in self._waiting:
+            self.wait(connection)
 
     def wait_no_more(self, connection: Connected) -> None:
         """Its head is complete, or it is gone."""
@@ -120,16 +124,20 @@ class Front:
             return self.limits.connections_per_address
         return self.limits.connections if is_loopback(address) else _PER_ADDRESS
 
+    def _watch(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(min(_LOOK, self._patience), self._look)
+
     def _look(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        for connection, deadline in list(self._waiting.items()):
-            if deadline > now:
-                self._timer = loop.call_later(min(_LOOK, deadline - now), self._look)
-                return
+        now = asyncio.get_running_loop().time()
+        late = [*takewhile(lambda connection: self._waiting[connection] <= now, self._waiting)]
+        for connection in late:
             del self._waiting[connection]
             connection.time_out()
+        if self._waiting:
+            self._watch()
 
 
 class Admission:

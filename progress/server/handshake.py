@@ -12,17 +12,20 @@ from typing import TypeAlias
 
 from websockets.utils import accept_key
 
-__all__ = ["Fields", "accepted", "refusal", "subprotocols"]
+from .refusals import refusal
+
+__all__ = ["Fields", "accepted", "refused", "subprotocols"]
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
-_END = b"connection: close\r\ncontent-length: 0\r\n\r\n"
-_NOT_GET = b"HTTP/1.1 405 Method Not Allowed\r\nallow: GET\r\n" + _END
-_NO_KEY = b"HTTP/1.1 400 Bad Request\r\n" + _END
-_OTHER_VERSION = (  # §4.4
-    b"HTTP/1.1 426 Upgrade Required\r\nsec-websocket-version: 13\r\nupgrade: websocket\r\n"
-    b"connection: close, upgrade\r\ncontent-length: 0\r\n\r\n"
+_NO_KEY = refusal(400, "send one Sec-WebSocket-Key: 16 random bytes in base64 (RFC 6455 §4.1)")
+_OTHER_VERSION = refusal(  # §4.4
+    426,
+    "send Sec-WebSocket-Version: 13 (RFC 6455 §4.1)",
+    b"sec-websocket-version: 13",
+    b"upgrade: websocket",
+    b"connection: upgrade",
 )
 _ACCEPTED = (
     b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
@@ -32,13 +35,11 @@ _ACCEPTED = (
 _KEY_BYTES = 16
 
 
-def refusal(method: bytes, fields: Fields) -> bytes | None:
+def refused(fields: Fields) -> bytes | None:
     """The response to a client that cannot have a WebSocket, whatever the application says.
 
-    That it asks for one with `Upgrade` and `Connection` has been seen already.
+    That it asks for one, with GET, `Upgrade` and `Connection`, has been seen already.
     """
-    if method != b"GET":
-        return _NOT_GET
     if _values(fields, b"sec-websocket-version") != [b"13"]:
         return _OTHER_VERSION
     keys = _values(fields, b"sec-websocket-key")

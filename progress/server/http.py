@@ -22,14 +22,14 @@ from progress.delivery.extensions import ABORT, DETACH, Owner
 
 from .detached import EventSink
 from .front import CONNECTION, Front
+from .refusals import refusal
 from .websocket import SocketProtocol
 
 __all__ = ["Protocol"]
 
-_CLOSED = b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_MALFORMED = b"HTTP/1.1 400 Bad Request" + _CLOSED
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout" + _CLOSED
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large" + _CLOSED
+_MALFORMED = refusal(400, "send a request as RFC 9112 has it; is it TLS on a port without it?")
+_TOO_SLOW = refusal(408, "send the whole head of a request at once")
+_TOO_LARGE = refusal(431, "send fewer or shorter header fields, trailers and chunk extensions")
 
 
 class _HeadTooLarge(Exception):
@@ -76,14 +76,13 @@ class Protocol(HttpToolsProtocol):
         """More of a request. httptools alone takes heads of any size, and waits for ever."""
         if self._refusal is not None:
             return
-        was_in_head = self._in_head
         self._data = len(data)
         self._unclaimed += len(data)
         super().data_received(data)
         if self._unclaimed > self.front.limits.head:
             self._refuse(_TOO_LARGE)
-        elif self._in_head and not was_in_head:
-            self.front.wait(self)
+        elif self._in_head or self._is_silent():
+            self.front.expect(self)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -153,19 +152,23 @@ class Protocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Another protocol takes over."""
-        if self.config.ws_protocol_class is not SocketProtocol:
+        if self.ws_protocol_class is not SocketProtocol:
             self.front.leave(self.address)
             super().handle_websocket_upgrade()
+            return
+        try:
+            url = httptools.parse_url(self.url)  # an absolute one becomes a path (RFC 9112 §3.2.2)
+        except httptools.HttpParserInvalidURLError:
+            self._refuse(_MALFORMED)
             return
         # uvicorn would write the request down again, for the other protocol to parse.
         protocol = SocketProtocol(self.config, self.server_state, self.app_state, self.loop)
         protocol.address, protocol.is_too_many = self.address, self.is_too_many
         self.connections.discard(self)
-        url = httptools.parse_url(self.url)  # an absolute one becomes a path (RFC 9112 §3.2.2)
-        path = url.path + (b"?" + url.query if url.query else b"")
+        path = (url.path or b"/") + (b"?" + url.query if url.query else b"")
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
-        protocol.open(self.parser.get_method(), path, self.headers)
+        protocol.open(path, self.headers)
 
     def detach(self, cycle: RequestResponseCycle, owner: Owner) -> EventSink | None:
         """End an exchange whose response has begun, and leave a sink on the transport."""
@@ -186,6 +189,11 @@ class Protocol(HttpToolsProtocol):
         self.parser = None  # type: ignore[assignment] # it refers to us; so does uvicorn, in the end
         return EventSink(self.transport, owner, self.front, self.address)
 
+    def _is_silent(self) -> bool:
+        """No request is unanswered, or has begun: what came was empty lines (RFC 9112 §2.2)."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return (cycle is None or cycle.response_complete) and self in self.connections
+
     def _refuse(self, response: bytes) -> None:
         if self.transport.is_closing():
             return
@@ -202,13 +210,26 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
     def _get_upgrade(self) -> bytes | None:
-        """uvicorn looks at the last `Connection` only; the fields are one list (RFC 9110 §5.3)."""
-        found = b",".join(value for name, value in self.headers if name == b"connection")
-        if self.parser.get_http_version() == "1.0" or b"upgrade" not in (
-            token.strip() for token in found.lower().split(b",")
-        ):
+        """uvicorn looks at the last `Connection` and the first `Upgrade`; each is one list, over
+        all its fields (RFC 9110 §5.3). Only GET opens a WebSocket (RFC 6455 §4.1).
+
+        Behind a request that is not answered yet an upgrade is ignored, as it may be (§7.8): two
+        protocols would write to one connection, and one of them would never hear of its end.
+        """
+        # uvicorn's types know no connection without a request.
+        before = cast("RequestResponseCycle | None", self.cycle)
+        if before is not None and not before.response_complete:
             return None
-        return next((value.lower() for name, value in self.headers if name == b"upgrade"), None)
+        if self.parser.get_http_version() == "1.0" or self.parser.get_method() != b"GET":
+            return None
+        if b"upgrade" not in self._tokens(b"connection"):
+            return None
+        wanted = self._tokens(b"upgrade")
+        return b"websocket" if b"websocket" in wanted else next(iter(wanted), None)
+
+    def _tokens(self, field: bytes) -> list[bytes]:
+        found = b",".join(value for name, value in self.headers if name == field)
+        return [token.strip() for token in found.lower().split(b",")]
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle

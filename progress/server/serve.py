@@ -175,14 +175,13 @@ def _exit(code: int) -> None:
 
 
 def _bound_send_queues(listener: socket.socket, settings: Settings) -> None:
-    """Bound what the kernel keeps for a client; connections have it from the listener.
+    """Bound what the kernel keeps for a client: Linux would hold 4 MB of what is not sent yet.
 
-    Linux would hold 4 MB of what is not sent yet, and keep an unreachable client for 15 minutes.
+    Connections have it from the listener.
     """
     if sys.platform == "linux":
-        tcp = socket.IPPROTO_TCP
-        listener.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, settings.limits.sink)
-        listener.setsockopt(tcp, socket.TCP_USER_TIMEOUT, round(settings.timing.lag * 1000))
+        lowat = socket.TCP_NOTSENT_LOWAT
+        listener.setsockopt(socket.IPPROTO_TCP, lowat, settings.limits.sink)
 
 
 def _raise_file_limit() -> None:

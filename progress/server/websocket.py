@@ -30,7 +30,7 @@ from progress.hub import CloseReason
 
 from .detached import Detached
 from .front import CONNECTION, Front
-from .handshake import accepted, refusal, subprotocols
+from .handshake import accepted, refused, subprotocols
 
 __all__ = ["SocketProtocol", "TextSink"]
 
@@ -60,15 +60,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.address = ""
         self.is_too_many = False
         self.scope: WebSocketScope
-        # For a frame. A message is counted in `_take`: the library counts pings as part of it.
-        self.conn.max_message_size = None
-        self.conn.max_fragment_size = self.front.limits.message
+        self.conn.max_message_size = self.conn.max_fragment_size = self.front.limits.message
 
-    def open(self, method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+    def open(self, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:
         """Begin with a request whose head has been parsed; its task starts in the next turn."""
         self.conn.parser = WireProtocol.parse(self.conn)  # what follows the request: frames
         next(self.conn.parser)
-        if (response := refusal(method, fields)) is not None:
+        if (response := refused(fields)) is not None:
             self.handshake_complete = self.close_sent = True
             self.transport.write(response)
             self.transport.close()
@@ -96,6 +94,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         task = self.loop.create_task(self.run_asgi())
         task.add_done_callback(self.on_task_complete)
         self.tasks.add(task)
+
+    def data_received(self, data: bytes) -> None:
+        """Frames have come; between its handshake and the answer a client sends none (§4.1)."""
+        if self.handshake_initiated and not self.handshake_complete:
+            self.transport.abort()
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has left before the connection was detached."""
@@ -146,6 +151,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         ):
             return None
         self.stop_keepalive()
+        # It is counted in `TextSink`: the library counts pings as part of it.
+        self.conn.max_message_size = None
         self.connections.discard(self)
         self.disconnected = self.close_sent = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1005})

@@ -137,14 +137,14 @@ class Permissions:
         self._access = access
         self._connection = connection
         self._known: WeakKeyDictionary[Journal, bool] = WeakKeyDictionary()
-        self._asked: dict[Journal, None] = {}
+        self._asked: dict[Journal, None] = {}  # also while the answer is out
         self._wake = anyio.Event()
         self._news = anyio.Event()
 
     def get(self, journal: Journal) -> bool | None:
         """The answer, or None: then it is asked for."""
         answer = self._known.get(journal)
-        if answer is None:
+        if answer is None and journal not in self._asked:
             self._asked[journal] = None
             self._wake.set()
         return answer
@@ -164,10 +164,10 @@ class Permissions:
             await self._wake.wait()
             self._wake = anyio.Event()
             # The oldest first: what comes before an operation that takes long can be shown.
-            asked, self._asked = sorted(self._asked, key=lambda journal: journal.born), {}
-            for journal in asked:
+            for journal in sorted(self._asked, key=lambda journal: journal.born):
                 answer = await self._access.may_read(self._connection, journal.snapshot)
                 self._known[journal] = answer
+                del self._asked[journal]
                 self._news.set()
 
 
@@ -197,7 +197,7 @@ def _check_name(field: str, hosts: tuple[str, ...]) -> None:
     name = match["name"].strip("[]").rstrip(".").lower()
     if not (is_loopback(name) or any(_matches(name, host.lower()) for host in hosts)):
         raise Forbidden(
-            f"the host {name!r} is not served here; its operator can add it to PROGRESS_HOSTS"
+            f"the host {name!r} is not served here; the operator can add {name} to PROGRESS_HOSTS"
         )
 
 
@@ -209,19 +209,19 @@ def check_origin(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
     Raises:
         Forbidden: the page is neither of this host nor of one in `PROGRESS_HOSTS`.
     """
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return
+    for origin in connection.headers.getlist("origin"):
+        _check_origin(origin, connection.headers.get("host", "").lower(), hosts)
+
+
+def _check_origin(origin: str, host: str, hosts: tuple[str, ...]) -> None:
     scheme, _, authority = origin.lower().partition("://")
-    host = connection.headers.get("host", "").lower()
     port = {"http": ":80", "https": ":443"}.get(scheme, "")
     match = _HOST.fullmatch(authority)
     name = "" if match is None else match["name"].strip("[]")
     is_same = host in (authority, authority + port) or host + port == authority
     if not is_same and not any(_matches(name, one.lower()) for one in hosts):
-        raise Forbidden(
-            f"a page of {origin} may not connect here; its operator can add it to PROGRESS_HOSTS"
-        )
+        advice = f"; the operator can add {name} to PROGRESS_HOSTS" if name else ""
+        raise Forbidden(f"a page of {origin} may not connect here{advice}")
 
 
 def is_loopback(name: str) -> bool:

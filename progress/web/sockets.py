@@ -53,14 +53,14 @@ class _Subscribe(Struct, forbid_unknown_fields=True):
         Raises:
             InvalidParams: a type or label that cannot be, or a filter beside an operation.
         """
-        if not (self.kind or self.label or self.types):
+        kinds, given, types = map(_listed, (self.kind, self.label, self.types))
+        if not (kinds or given or types):
             return EVERYTHING
-        kinds, types = _listed(self.kind), _listed(self.types)
-        if self.operation is not None and (kinds or self.label):
+        if self.operation is not None and (kinds or given):
             raise _invalid("operation", "it stands alone, without `kind` or `label`")
         if not set(types) <= set(TYPES):
             raise _invalid("types", f"it has to be one of {', '.join(TYPES)}")
-        labels = [text.partition(":") for text in _listed(self.label)]
+        labels = [text.partition(":") for text in given]
         if not all(colon for _, colon, _ in labels):
             raise _invalid("label", "write name:value")
         return Filter(
@@ -159,7 +159,9 @@ class _Client:
             case "cancel":
                 return rpc.result(await self._cancel(call), call)
             case _:
-                raise RpcError(rpc.METHOD_NOT_FOUND, f"there is no method {call.method!r}")
+                known = "subscribe, unsubscribe, start, cancel"
+                detail = f"there is no method {call.method[:64]!r}; there are: {known}"
+                raise RpcError(rpc.METHOD_NOT_FOUND, detail)
 
     async def _subscribe(self, session: Session, call: Call) -> None:
         asked = decode(call.params, _Subscribe, _PARAMS)

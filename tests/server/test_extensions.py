@@ -16,7 +16,7 @@ from tests.support.layered_app import COMMENT
 from tests.support.process import Process, eventually, free_port, listening
 from tests.support.rpc import caller
 from tests.support.view import View
-from tests.support.websocket import HANDSHAKE, call, handshake
+from tests.support.websocket import CONTINUATION, HANDSHAKE, TEXT, WebSocket, call, frame, handshake
 from tests.support.wire import Connection, ask, request, snapshot, start
 
 APP = "tests.support.layered_app:app"
@@ -269,6 +269,13 @@ def test_each_protocol_works_without_the_other(options: list[str]) -> None:
         assert [e["cursor"] for e in messages if e["type"] in ("log", "state")] == [
             str(cursor) for cursor in view.lossless
         ]
+
+
+def test_messages_are_bounded_where_nothing_is_detached() -> None:
+    half = b"x" * 40_000
+    with serving(*WS) as server, WebSocket(server.port) as client:
+        client.send(frame(TEXT, half, 0), frame(CONTINUATION, half))
+        assert client.finish()[-1].payload[:2] == (1009).to_bytes(2)
 
 
 @pytest.mark.parametrize("options", [[*HTTP, *WS], HTTP])

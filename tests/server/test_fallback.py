@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from types import FunctionType
 
 import pytest
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
 
 from progress.core.event import State
 from progress.core.frames import Bye
-from progress.server import http, websocket
+from progress.server import detached, front, http, websocket
 from progress.server.contract import UVICORN, Contract, broken
 from tests.support.client import retained
 from tests.support.other_uvicorn import CHANGES
@@ -93,6 +96,24 @@ def test_nothing_else_is_used(ours: type) -> None:
     own |= set(assigned(ast.parse(inspect.getsource(ours)))) - {"__init__"}
     missing = used - own - set(contract.methods) - set(contract.attributes)
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [(FlowControl, {"flow"}), (ServerState, {"server_state", "state"}), (Config, {"config"})],
+)
+def test_nothing_else_of_its_parts_is_used(owner: type, names: set[str]) -> None:
+    """What stands behind `self.flow.`, and the like, too."""
+    [contract] = [one for one in UVICORN if one.owner is owner]
+    modules = (http, websocket, front, detached)
+    used = {
+        node.attr
+        for module in modules
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] in names
+    }
+    assert used
+    assert used <= {*contract.methods, *contract.attributes}
 
 
 def attributes(tree: ast.AST) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -62,22 +63,23 @@ def check_in_time(began: float) -> None:
     assert PATIENCE - TICK <= time.monotonic() - began < PATIENCE + TARDINESS
 
 
-def check_refused(connection: Connection, status: int) -> None:
-    """It is told why, and its connection ends."""
-    connection.read()
-    assert connection.response.status == status
+def check_refused(connection: Connection, status: int, begun: bytes = b"") -> None:
+    """It is told why, and its connection ends; `begun` is of the body, and has been read."""
+    problem = json.loads(begun + connection.read())
+    assert problem["detail"].startswith("send ")
+    assert connection.response.status == problem["status"] == status
     assert connection.response.headers["connection"] == "close"
     assert connection.response.complete
     assert connection.response.rest + connection.socket.recv(1) == b""
 
 
-def check_served(connection: Connection) -> None:
-    """The next response on it is a good one."""
+def check_served(connection: Connection) -> bytes:
+    """The next response on it is a good one; return what has been read of the one behind it."""
     connection.read()
     assert connection.response.complete
     assert connection.response.status == 200
     rest, connection.response = connection.response.rest, Response()
-    connection.response.feed(rest)
+    return connection.response.feed(rest)
 
 
 def check_silent(connection: Connection, seconds: float) -> None:
@@ -146,8 +148,24 @@ def test_a_head_that_has_begun_behind_a_request_that_waits(server: Process) -> N
     body = b'{"kind":"count","params":{"to":1,"interval":2}}'
     slow = request("/operations", {"Prefer": "wait=5"}, method="POST", body=body)
     with Connection(server.port, slow + HEALTH[:-2]) as connection:
+        check_refused(connection, 408, check_served(connection))
+
+
+def test_a_head_that_begins_where_the_one_before_ends(server: Process) -> None:
+    with Connection(server.port, HEALTH[:20]) as connection:
+        connection.socket.sendall(HEALTH[20:] + HEALTH[:-2])
         check_served(connection)
         check_refused(connection, 408)
+
+
+def test_empty_lines_are_silence(server: Process) -> None:
+    """RFC 9112 §2.2: they are passed over. What waits for a request goes on waiting."""
+    with Connection(server.port, HEALTH) as connection:
+        check_served(connection)
+        connection.socket.sendall(b"\r\n")
+        began = time.monotonic()
+        assert connection.socket.recv(1) == b""
+        check_in_time(began)
 
 
 def test_a_body_may_take_its_time(server: Process) -> None:
@@ -237,8 +255,7 @@ def test_a_giant_second_head(server: Process, piece: int) -> None:
         check_served(connection)
     # In the same segment as the first, too.
     with send(server.port, HEALTH + head(HEAD + FRAMING, "fields"), piece) as connection:
-        check_served(connection)
-        check_refused(connection, 431)
+        check_refused(connection, 431, check_served(connection))
 
 
 def test_a_head_in_pieces_behind_another(server: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support.rfc6455 import Answer, Rig, rig, seen, text
 from tests.support.websocket import ACCEPT, HANDSHAKE, KEY, WebSocket, handshake
-from tests.support.wire import Connection
+from tests.support.wire import Connection, request
 
 PROTOCOL = "progress.v1"
 FIELDS = {"Host": "localhost", **HANDSHAKE}
@@ -73,6 +74,10 @@ OPENED = [
     opened("4.1", "names in lower case", opening().replace(b"Sec-WebSocket", b"sec-websocket")),
     opened("4.1", "names in upper case", opening().replace(b"Sec-WebSocket", b"SEC-WEBSOCKET")),
     opened("4.2.1", "Upgrade in another case", replaced("Upgrade", "WebSocket")),
+    opened("4.2.1", "Upgrade among others", replaced("Upgrade", "h2c, websocket")),
+    opened("4.2.1", "Upgrade before others", replaced("Upgrade", "websocket , h2c")),
+    opened("4.2.1", "two Upgrades", replaced("Upgrade", "h2c", "websocket")),
+    opened("4.2.1", "white space behind Upgrade", replaced("Upgrade", "websocket \t")),
     opened("4.2.1", "Connection in another case", replaced("Connection", "upgrade")),
     opened("4.2.1", "Connection with two values", replaced("Connection", "keep-alive, Upgrade")),
     opened("4.2.1", "two Connections", replaced("Connection", "Upgrade", "keep-alive")),
@@ -120,6 +125,11 @@ REFUSED = [
     ),
     refused("4.2.2", "another resource", opening("GET /elsewhere HTTP/1.1"), 403, 404),
     refused("4.2.2", "another site's Origin", replaced("Origin", "https://example.com"), 403),
+    refused("4.2.2", "two Origins", replaced("Origin", "http://localhost", "http://a.org"), 403),
+    refused("4.2.1", "a target without a path", opening("GET http://localhost HTTP/1.1"), 404),
+    refused("4.2.1", "a query and no path", opening("GET http://localhost?a=b HTTP/1.1"), 404),
+    refused("4.2.1", "no host", opening("GET http:// HTTP/1.1"), 400),
+    refused("4.2.1", "no port", opening("GET http://localhost:99999/ws HTTP/1.1"), 400),
     refused("4.2.2", "an opaque Origin", replaced("Origin", "null"), 403),
     refused("4.2.2", "another Host", replaced("Host", "example.com"), 403),
 ]
@@ -148,11 +158,25 @@ def test_opened(server: Rig, case: Opening) -> None:
 
 @pytest.mark.parametrize("case", parameters(REFUSED))
 def test_refused(server: Rig, case: Opening) -> None:
-    """The answer comes to its end, for a client that waits for it."""
+    """The answer comes to its end, for a client that waits for it, and says what to do."""
     with Connection(server.port, case.request) as connection:
-        connection.read()
+        problem = json.loads(connection.read())
+        assert problem["detail"]
+        assert problem["status"] == connection.response.status
         assert connection.response.status in case.statuses
         check_headers(connection.response.headers, case)
+    server.neighbour.check()
+
+
+@pytest.mark.parametrize("before", [request("/events"), request("/healthz")], ids=["SSE", "JSON"])
+def test_behind_a_request_that_is_not_answered(server: Rig, before: bytes) -> None:
+    """RFC 9110 §7.8: it is ignored there. Two protocols would write to the same connection."""
+    with Connection(server.port, before + opening()) as connection:
+        assert b"101" not in next(connection.body())
+        assert connection.response.status == 200
+    with WebSocket(server.port, opening()) as client:
+        client.send(text("a"))
+        assert seen(client.receive()) == Answer("a")
     server.neighbour.check()
 
 

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from progress import Forbidden, Progress, Reporter, Unauthorized
 from progress.core.operation import Snapshot
 from progress.settings import Retention, Settings
+from progress.web.access import Access
 from tests.support.web import UNKNOWN, check_problem, in_process, request_body
 
 Asked = tuple[str, Snapshot | None]
@@ -239,3 +240,40 @@ async def test_python_is_not_asked() -> None:
         assert desk.take() == []
     assert app.is_guarded
     assert not Progress().is_guarded
+
+
+async def test_a_stream_asks_once_for_each_operation() -> None:
+    """Also while the answers come one by one, and each lets the stream go on."""
+    asked = []
+
+    async def authorize(
+        connection: HTTPConnection, action: str, operation: Snapshot | None
+    ) -> None:
+        await anyio.lowlevel.checkpoint()
+        if operation is not None:
+            asked.append(operation.id)
+
+    app = Progress(authorize=authorize)
+    app.operation(wait)
+    async with app.lifespan():
+        ids = [app.start("wait").id for _ in range(5)]
+        permissions = Access(app.bus, authorize).permissions(HTTPConnection({"type": "http"}))
+        assert permissions is not None
+        done = anyio.Event()
+
+        def resume() -> None:
+            answers = [permissions.get(journal) for journal in app.bus.journals()]
+            if all(answers):
+                done.set()
+
+        resume()
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(permissions.ask, resume)
+                await done.wait()
+                tasks.cancel_scope.cancel()
+    assert asked == ids
+
+
+async def wait(report: Reporter) -> None:
+    await anyio.sleep_forever()
