@@ -12,16 +12,20 @@ from .errors import (
     RequestError,
     Unauthorized,
 )
+from .runner.created import Created
 from .runner.reporter import Reporter, Step, track
 from .settings import Limits, Retention, Settings, Timing
 from .web.app import Progress
+from .web.processing import ProcessingMiddleware
 
 __all__ = [
     "Busy",
     "Cancelled",
+    "Created",
     "Failure",
     "Forbidden",
     "Limits",
+    "ProcessingMiddleware",
     "Progress",
     "ProgressError",
     "Reporter",

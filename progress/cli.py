@@ -52,6 +52,12 @@ def main() -> None:
     "  [default: 127.0.0.1, or the environment's FORWARDED_ALLOW_IPS]",
 )
 @click.option(
+    "--interim",
+    type=click.Choice(["off", "direct", "proxied"]),
+    help="Send 102 Processing to who asks for it: off, to clients without a proxy, or also through"
+    " proxies that forward it.  [default: off, or PROGRESS_INTERIM]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["critical", "error", "warning", "info", "debug"]),
     default="info",
@@ -65,6 +71,7 @@ def serve(
     is_open: bool,
     settings: tuple[str, ...],
     forwarded_allow_ips: str | None,
+    interim: str | None,
     log_level: str,
 ) -> None:
     """Serve APP, a `module:attribute` that is a Progress() or an application that mounts one.
@@ -72,6 +79,8 @@ def serve(
     Modules are looked up from the current directory, too. Ctrl-C and SIGTERM stop it in an
     orderly way: operations first, then the streams.
     """
+    if interim is not None:
+        settings = (*settings, f"interim={interim}")
     for setting in settings:
         _set(setting)
     try:

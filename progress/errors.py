@@ -13,6 +13,7 @@ ProgressError
 │   ├── TooLarge                over a bound of `settings.Limits`
 │   ├── UnsupportedMediaType    operations start with JSON only
 │   ├── InvalidParams           JSON, but not what was asked for
+│   ├── KeyReused               an Idempotency-Key that another body came with
 │   └── Busy                    come back later
 │       ├── Crowded             too many connections
 │       └── Draining            this process is stopping
@@ -42,6 +43,7 @@ __all__ = [
     "FieldError",
     "Forbidden",
     "InvalidParams",
+    "KeyReused",
     "KindError",
     "Malformed",
     "NotFound",
@@ -154,6 +156,15 @@ class InvalidParams(RequestError):
     """Well-formed, but not what this kind, route or filter takes. `errors` says where."""
 
     slug, title = "invalid-params", "The parameters are not valid"
+
+
+class KeyReused(RequestError):
+    """The `Idempotency-Key` belongs to another request."""
+
+    slug, title = "key-reused", "That key was used already"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key came with another body before: choose a new one")
 
 
 class Busy(RequestError):

@@ -1,7 +1,7 @@
 """All bounds and timings: three frozen groups, read once, from arguments or the environment.
 
-`PROGRESS_<GROUP>_<FIELD>` sets a field, e.g. `PROGRESS_TIMING_HEARTBEAT=15`; `PROGRESS_HOSTS`
-and `PROGRESS_DEBUG` stand alone. Durations are seconds, sizes are bytes.
+`PROGRESS_<GROUP>_<FIELD>` sets a field, e.g. `PROGRESS_TIMING_HEARTBEAT=15`; `PROGRESS_HOSTS`,
+`PROGRESS_INTERIM` and `PROGRESS_DEBUG` stand alone. Durations are seconds, sizes are bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import NoneType
-from typing import Annotated, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -90,6 +90,8 @@ class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a request's head may take, from its first byte; the same for a silent connection."""
     idle: _Seconds = 60.0
     """A WebSocket that is subscribed to nothing and calls nothing for so long is closed."""
+    hold: _Seconds = 120.0
+    """How long `/legacy` holds a connection before it answers 202: the longest `wait=N` there."""
     grace: _Seconds = 10.0
     """From the signal to the end of the process, half of it for the operations."""
 
@@ -111,13 +113,17 @@ _GROUPS: dict[str, type[Struct]] = {"limits": Limits, "timing": Timing, "retenti
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The three groups, the host names served, and whether errors carry a traceback."""
+    """The three groups, and what stands alone."""
 
     limits: Limits = Limits()
     timing: Timing = Timing()
     retention: Retention = Retention()
     hosts: tuple[str, ...] = ()
     """`Host` names served besides loopback; `*.example.org` and `*` are understood."""
+    interim: Literal["off", "direct", "proxied"] = "off"
+    """Whether `102 Processing` may be sent to who asks for it: never, to clients that come without
+    a proxy, or through proxies that are known to forward it. Some clients and proxies take an
+    interim for the answer, and then mix answers up."""
     debug: bool = False
     """Put the traceback of a failed operation into its `error`. Never in production."""
 
@@ -140,7 +146,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for name, group in _GROUPS.items()
             for field in msgspec.structs.fields(group)
         ]
-        return [f"PROGRESS_{name.upper()}" for name in (*names, "hosts", "debug")]
+        return [f"PROGRESS_{name.upper()}" for name in (*names, "hosts", "interim", "debug")]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -161,6 +167,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         }
         if hosts := given.get("PROGRESS_HOSTS"):
             fields["hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+        if interim := given.get("PROGRESS_INTERIM"):
+            fields["interim"] = interim
         if debug := given.get("PROGRESS_DEBUG"):
             fields["debug"] = _value("PROGRESS_DEBUG", debug, bool)
         return msgspec.convert(fields, cls)

@@ -1,4 +1,4 @@
-"""What a server may offer beyond ASGI, in `scope["extensions"]`. `progress serve` offers both.
+"""What a server may offer beyond ASGI, in `scope["extensions"]`. `progress serve` offers all.
 
 Each value is a function, and not a message type, because some middleware swallows or refuses
 messages that it does not know. Without them the same bytes go out through `send`.
@@ -14,6 +14,12 @@ sends from now on is ignored. It returns None, and has done nothing, where that 
 some middleware has kept or changed `first`, other requests are waiting behind this one, or the
 client knows no chunks.
 
+`progress.interim` (HTTP/1.1): `await interim(status, headers)` sends an interim response with a
+status of 102 to 199 (RFC 9110 §15.2). It waits while the client takes nothing. It raises
+`RuntimeError` before the request's body is complete and after the response has begun, `ValueError`
+for a field that cannot be or that frames a message, and `ConnectionResetError` once the client is
+gone. A request by HTTP/1.0 has no such extension.
+
 `progress.detach` (WebSocket): `detach(owner) -> TextSink | None`, after `websocket.accept`: the
 same, and from then on the owner is given the client's messages.
 """
@@ -26,10 +32,11 @@ from starlette.types import Scope
 
 from progress.hub import Sink
 
-__all__ = ["ABORT", "DETACH", "Owner", "Receiver", "TextSink", "extension"]
+__all__ = ["ABORT", "DETACH", "INTERIM", "Owner", "Receiver", "TextSink", "extension"]
 
 ABORT = "progress.abort"
 DETACH = "progress.detach"
+INTERIM = "progress.interim"
 
 
 class Owner(Protocol):

@@ -10,6 +10,7 @@ from progress.core.event import TYPES
 from progress.core.filter import Filter
 from progress.core.frames import Frame, Joined
 from progress.core.journal import Journal
+from progress.core.operation import Snapshot
 from progress.hub import CloseReason, Hub, Subscription
 
 __all__ = ["retry_after", "wait_for_change", "wait_for_end"]
@@ -55,7 +56,7 @@ async def _wait(hub: Hub, journal: Journal, seconds: float, types: Collection[st
         await bell.rung.wait()
 
 
-def retry_after(journal: Journal) -> int:
+def retry_after(snapshot: Snapshot) -> int:
     """Whole seconds until it is worth asking again: the time to go, from 1 to 30."""
-    eta = journal.snapshot.progress.eta
+    eta = snapshot.progress.eta
     return 2 if eta is None else round(min(max(eta, 1), 30))

@@ -76,8 +76,8 @@ UVICORN = (
         "uvicorn",
         RequestResponseCycle,
         {"send": "message"},
-        "chunked_encoding disconnected expected_content_length keep_alive message_event"
-        " more_body response_complete response_started scope",
+        "chunked_encoding disconnected expected_content_length flow keep_alive message_event"
+        " more_body response_complete response_started scope transport",
     ),
     Contract(
         "uvicorn",

@@ -18,10 +18,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from progress.delivery.extensions import ABORT, DETACH, Owner
+from progress.delivery.extensions import ABORT, DETACH, INTERIM, Owner
 
 from .detached import EventSink
 from .front import CONNECTION, Front
+from .interim import Interim
 from .refusals import refusal
 from .websocket import SocketProtocol
 
@@ -263,6 +264,8 @@ class _Exchange:
         scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key] # it is no lifespan
         if self._cycle.scope["http_version"] == "1.0":
             self._cycle.chunked_encoding = False
+        else:
+            extensions[INTERIM] = Interim(self._cycle)
         self._send = send
         await self._app(scope, receive, self.send)
 

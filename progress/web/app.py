@@ -26,12 +26,15 @@ from progress.runner.kinds import Bounds
 from progress.settings import Settings
 
 from .access import Access, Authorize, check_host
+from .legacy import Legacy
 from .openapi import document
 from .operations import Operations
 from .problems import deny
+from .processing import tell_of
 from .requests import prefix
 from .resource import Resource, json_response, not_found
 from .sockets import Sockets
+from .starting import Starts
 from .streams import Streams
 
 __all__ = ["RUNNING", "Progress"]
@@ -71,7 +74,9 @@ class Progress:
         self.hub = Hub(self.bus, self.settings)
         self.runner = Runner(self.bus, self.settings)
         self._access = access = Access(self.bus, authorize)
-        operations = Operations(self.bus, self.runner, self.hub, access, self.settings)
+        starts = Starts(self.bus, self.runner, access)
+        operations = Operations(self.bus, self.runner, self.hub, access, starts, self.settings)
+        legacy = Legacy(self.hub, starts, self.settings)
         streams = Streams(self.bus, self.hub, access, self.settings)
         self._sockets = sockets = Sockets(self.runner, self.hub, access, self.settings)
         self.routes = [
@@ -83,6 +88,7 @@ class Progress:
             Route("/operations", Resource(GET=operations.list, POST=operations.start)),
             Route("/operations/{id}", Resource(GET=operations.show)),
             Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
+            Route("/legacy/{kind}", Resource(POST=legacy.run, COPY=legacy.run, MOVE=legacy.run)),
             Route("/kinds", Resource(GET=operations.kinds)),
             Route("/healthz", Resource(GET=_healthy)),
             Route("/readyz", Resource(GET=self._ready)),
@@ -144,7 +150,9 @@ class Progress:
             TypeError: a parameter has no JSON form.
         """
         draft = self.runner.draft(kind, to_raw(params), labels or {})
-        return self.runner.call(self.runner.start, draft)
+        snapshot = self.runner.call(self.runner.start, draft)
+        tell_of(self.bus.journal(snapshot.id))
+        return snapshot
 
     def cancel(self, id: str) -> Snapshot:
         """Stop an operation, without asking `authorize`; from any thread.

@@ -38,6 +38,7 @@ def document(kinds: Kinds, prefix: str) -> _Object:
                 "get": _stream("Stream all that match", "operation", "kind", "label", "types")
             },
             "/ws": {"get": _route("Open a WebSocket", {"101": {"description": "JSON-RPC 2.0"}})},
+            "/legacy/{kind}": {"parameters": [_path("kind")], "post": _hold()},
             "/kinds": _plain("List the kinds, with the JSON Schema of their parameters"),
             "/healthz": _plain("Say that the process lives"),
             "/readyz": _plain("Say whether operations can be started"),
@@ -84,7 +85,21 @@ def _start() -> _Object:
         "200": _json("it ended within `Prefer: wait=N`", "Snapshot"),
     }
     content = {"application/json": {"schema": _ref("StartRequest")}}
-    route = _route("Start an operation", answers, [_header("Prefer")])
+    route = _route("Start an operation", answers, [_header("Prefer"), _header("Idempotency-Key")])
+    return {**route, "requestBody": {"required": True, "content": content}}
+
+
+def _hold() -> _Object:
+    answers: _Object = {
+        "200": _json("what it returned", None),
+        "201": {"description": "it made what `Location` says"},
+        "204": {"description": "it returned nothing"},
+        "202": _json("it goes on; see `Location`", "Snapshot"),
+    }
+    params = {"$ref": "#/components/schemas/StartRequest/properties/params"}
+    content = {"application/json": {"schema": params}}
+    headers = [_header("Prefer"), _header("Idempotency-Key")]
+    route = _route("Run a kind on this connection; COPY and MOVE, too", answers, headers)
     return {**route, "requestBody": {"required": True, "content": content}}
 
 
@@ -123,8 +138,11 @@ def _route(summary: str, answers: _Object, parameters: list[_Object] | None = No
 
 
 def _under_id(**routes: _Object) -> _Object:
-    id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    return {"parameters": [id], **routes}
+    return {"parameters": [_path("id")], **routes}
+
+
+def _path(name: str) -> _Object:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _json(description: str, schema: str | None) -> _Object:

@@ -14,7 +14,8 @@ from progress.core.cursor import Cursor
 from progress.core.event import State
 from progress.core.filter import Filter
 from progress.core.journal import Journal
-from progress.delivery.polling import retry_after, wait_for_change, wait_for_end
+from progress.core.operation import Snapshot
+from progress.delivery.polling import wait_for_change, wait_for_end
 from progress.errors import Busy, Draining
 from progress.hub import Hub
 from progress.runner import Runner
@@ -22,9 +23,10 @@ from progress.runner.codec import decode
 from progress.settings import Settings
 
 from .access import Access
-from .prefer import wait
+from .prefer import responds_async, wait
 from .requests import StartRequest, body, choices, labels, number, place, prefix, unless_gone
-from .resource import json_response, operation_json
+from .resource import json_response, operation_headers, operation_json
+from .starting import Starts
 
 __all__ = ["Operations"]
 
@@ -37,8 +39,15 @@ class Operations:
     """The endpoints under `/operations`, and `/kinds`."""
 
     def __init__(
-        self, bus: Bus, runner: Runner, hub: Hub, access: Access, settings: Settings
+        self,
+        bus: Bus,
+        runner: Runner,
+        hub: Hub,
+        access: Access,
+        starts: Starts,
+        settings: Settings,
     ) -> None:
+        self.starts = starts
         self._bus = bus
         self._runner = runner
         self._hub = hub
@@ -47,18 +56,18 @@ class Operations:
 
     async def start(self, request: Request) -> Response:
         """`POST /operations`: 202, or with `Prefer: wait=N` 200 if it ends in time."""
-        limits = self._settings.limits
-        asked = decode(await body(request, limits), StartRequest)
-        draft = await self._access.draft(request, self._runner, asked)
-        journal = self._bus.journal(self._runner.start(draft).id)
+        content = await body(request, self._settings.limits)
+        journal, first = await self.starts.start(request, content, decode(content, StartRequest))
         seconds = self._wait(request)
         if seconds is not None and self._hub.refusal is None:
             await unless_gone(request, partial(wait_for_end, self._hub, journal, seconds))
         headers = {"location": f"{prefix(request.scope)}/operations/{journal.snapshot.id}"}
-        ended = seconds is not None and journal.snapshot.ended
-        if ended:
+        if seconds is not None and journal.snapshot.ended:
             headers["preference-applied"] = f"wait={seconds}"
-        return _respond(request, journal, 200 if ended else 202, headers)
+            return _respond(request, journal.snapshot, 200, headers)
+        if responds_async(request.headers.getlist("prefer")):
+            headers["preference-applied"] = "respond-async"
+        return _respond(request, first, 202, headers)
 
     async def show(self, request: Request) -> Response:
         """`GET /operations/{id}`: with `If-None-Match` 304, or a long poll (`Prefer: wait=N`)."""
@@ -71,13 +80,14 @@ class Operations:
             await unless_gone(request, partial(wait_for_change, self._hub, journal, seconds))
             if not _matches(request, journal):
                 headers["preference-applied"] = f"wait={seconds}"
-        return _respond(request, journal, 304 if _matches(request, journal) else 200, headers)
+        status = 304 if _matches(request, journal) else 200
+        return _respond(request, journal.snapshot, status, headers)
 
     async def cancel(self, request: Request) -> Response:
         """`POST /operations/{id}/cancel`: 202, and 409 once it has ended."""
         journal = await self._access.journal(request, "cancel", request.path_params["id"])
         self._runner.cancel(journal.snapshot.id)
-        return _respond(request, journal, 202, {})
+        return _respond(request, journal.snapshot, 202, {})
 
     async def list(self, request: Request) -> Response:
         """`GET /operations`: newest first, a page at a time."""
@@ -127,21 +137,14 @@ class Operations:
         return None if seconds is None else min(seconds, int(self._settings.timing.wait))
 
 
-def _respond(request: Request, journal: Journal, status: int, headers: dict[str, str]) -> Response:
-    snapshot = journal.snapshot
-    headers = {
-        **headers,
-        "etag": f'"{snapshot.cursor}"',
-        "cache-control": "private, no-cache",
-        "vary": "Prefer",
-    }
-    if not snapshot.ended:
-        headers["retry-after"] = str(retry_after(journal))
+def _respond(
+    request: Request, snapshot: Snapshot, status: int, headers: dict[str, str]
+) -> Response:
+    mounted = prefix(request.scope)
+    headers = {**headers, **operation_headers(mounted, snapshot)}
     if status == 304:
         return Response(status_code=304, headers=headers)
-    return Response(
-        operation_json(prefix(request.scope), snapshot), status, headers=headers, media_type=_JSON
-    )
+    return Response(operation_json(mounted, snapshot), status, headers=headers, media_type=_JSON)
 
 
 def _matches(request: Request, journal: Journal) -> bool:

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.InvalidParams: 422,
+    errors.KeyReused: 422,
     errors.Busy: 429,
     errors.Crowded: 503,
     errors.Draining: 503,

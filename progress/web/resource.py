@@ -12,12 +12,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from progress.core.frames import encode
 from progress.core.operation import Snapshot
+from progress.delivery.interim import Ratio
+from progress.delivery.polling import retry_after
 from progress.errors import NotFound, NotRunning, RequestError
 
 from .problems import deny, method_not_allowed, problem_response
 from .requests import prefix
 
-__all__ = ["Endpoint", "Resource", "json_response", "not_found", "operation_json"]
+__all__ = [
+    "Endpoint",
+    "Resource",
+    "json_response",
+    "not_found",
+    "operation_headers",
+    "operation_json",
+]
 
 _logger = logging.getLogger("progress")
 
@@ -71,6 +80,23 @@ def operation_json(prefix: str, snapshot: Snapshot) -> bytes:
         "cancel": f"{own}/cancel",
     }
     return b'%b,"links":%b}' % (encode(snapshot)[:-1], encode(links))
+
+
+def operation_headers(prefix: str, snapshot: Snapshot) -> dict[str, str]:
+    """The fields that go with an operation's state: how far it is, and where to look next."""
+    own = f"{prefix}/operations/{snapshot.id}"
+    headers = {
+        "etag": f'"{snapshot.cursor}"',
+        "cache-control": "private, no-cache",
+        "vary": "Prefer",
+        "progress": Ratio().of(snapshot).decode("ascii"),
+        # RFC 8631 §3; the others are relations of ours (RFC 8288 §2.1.2).
+        "link": f'<{own}>; rel="status", <{own}/events>; rel="urn:progress:rel:events",'
+        f' <{own}/cancel>; rel="urn:progress:rel:cancel"',
+    }
+    if not snapshot.ended:
+        headers["retry-after"] = str(retry_after(snapshot))
+    return headers
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -248,6 +248,6 @@ def options_for(settings: Sequence[str]) -> Iterator[str]:
 
 def converse(port: int, data: bytes) -> None:
     """Send a request, and read its answer as far as it comes."""
-    with Connection(port, b"") as connection, suppress(ConnectionError):
+    with suppress(ConnectionError), Connection(port, b"") as connection:  # reset while connecting
         connection.socket.sendall(data)
         connection.read()

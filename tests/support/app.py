@@ -6,7 +6,7 @@ import threading
 
 import anyio
 
-from progress import Failure, Progress, Reporter
+from progress import Created, Failure, Progress, Reporter
 
 app = Progress()
 
@@ -64,3 +64,18 @@ def stuck(report: Reporter) -> None:
 async def large(report: Reporter, bytes: int) -> str:
     """Return a result of that size."""
     return "x" * bytes
+
+
+@app.operation
+async def make(report: Reporter, location: str, result: int | None = None) -> Created:
+    """Make something."""
+    return Created(location, result)
+
+
+@app.operation
+async def until(report: Reporter, total: int | None = 4, step: float = 0.05) -> None:
+    """Count to a total that is known, or not, and return nothing."""
+    report.update(total=total, message="at it")
+    for _ in range(total or 3):
+        await anyio.sleep(step)
+        report.advance()

@@ -19,6 +19,8 @@ class Response:
         self.status = 0
         self.version = ""
         self.headers: dict[str, str] = {}
+        self.interims: list[tuple[int, dict[str, str]]] = []
+        """Statuses and fields of the responses before this one (RFC 9110 §15.2)."""
         self.complete = False
         """Its end was seen, as its framing says it."""
         self.rest = b""
@@ -30,8 +32,9 @@ class Response:
     def feed(self, data: bytes) -> bytes:
         """Take bytes off the wire; return those of the body."""
         self.rest += data
-        if not self.status and not self._head():
-            return b""
+        while not self.status:
+            if not self._head():
+                return b""
         body = b""
         while self.rest and not self.complete:
             if self._chunked and self._left <= 0:
@@ -47,6 +50,7 @@ class Response:
         return body
 
     def _head(self) -> bool:
+        """Read one head, of an interim perhaps; False if it is not all there."""
         head, end, rest = self.rest.partition(b"\r\n\r\n")
         if not end:
             return False
@@ -56,6 +60,10 @@ class Response:
         fields = (line.partition(":") for line in lines)
         self.headers = {name.strip().lower(): value.strip() for name, _, value in fields}
         self.rest = rest
+        if 100 <= self.status < 200 and self.status != 101:
+            self.interims.append((self.status, self.headers))
+            self.status = 0
+            return True
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         if self._method == "HEAD" or self.status in (204, 304):
             self.complete = True
@@ -107,8 +115,12 @@ class Connection:
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.sendall(data)
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            self.socket.sendall(data)
+        except OSError:
+            self.socket.close()
+            raise
         self.response = Response(data.split(b" ", 1)[0].decode())
 
     def __enter__(self) -> Self:
