@@ -22,6 +22,7 @@ from progress.settings import Settings
 
 from .interims import interims
 from .prefer import responds_async, wait
+from .problems import ProblemDocument
 from .requests import StartRequest, body, prefix, unless_gone
 from .resource import operation_headers, operation_json
 from .starting import Starts
@@ -92,6 +93,8 @@ def _final(request: Request, snapshot: Snapshot, ratio: Ratio, applied: list[str
     mounted = prefix(request.scope)
     headers = operation_headers(mounted, snapshot)
     headers["progress"] = ratio.of(snapshot).decode("ascii")
+    if snapshot.ended and "respond-async" in applied:
+        applied = []  # it was quicker
     if applied:
         headers["preference-applied"] = ", ".join(applied)
     if not snapshot.ended:
@@ -114,12 +117,13 @@ def _final(request: Request, snapshot: Snapshot, ratio: Ratio, applied: list[str
 def _problem(snapshot: Snapshot) -> tuple[int, bytes]:
     error = snapshot.error
     if error is None:  # it was cancelled, or its process is gone
-        type, title, detail = f"{_URN}{snapshot.state}", f"The operation was {snapshot.state}", ""
+        state = snapshot.state
+        type, title = f"{_URN}{state}", f"The operation was {state}"
+        detail = "what it had done until then stands; start it again if that was not meant"
     else:
         type, title, detail = error.type, error.title, error.detail
     status = _STATUS.get(type.removeprefix(_URN), 500)
-    document = {"type": type, "title": title, "status": status, "detail": detail}
-    return status, msgspec.json.encode(document)
+    return status, msgspec.json.encode(ProblemDocument(type, title, status, detail))
 
 
 def _at_the_root(error: InvalidParams) -> InvalidParams:

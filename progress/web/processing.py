@@ -90,7 +90,7 @@ class _Held:
         async def pass_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._beating.cancel()
-                self._add_fields(message)
+                message = {**message, "headers": self._fields(message)}
             await send(message)
 
         token = _held.set(self._request)
@@ -116,7 +116,7 @@ class _Held:
                         place = f"{self._mounted}/operations/{journal.snapshot.id}"
                         await self._teller.tell(journal.snapshot, place)
 
-    def _add_fields(self, message: Message) -> None:
+    def _fields(self, message: Message) -> list[tuple[bytes, bytes]]:
         headers = MutableHeaders(raw=[*message.get("headers", ())])
         headers.add_vary_header("Prefer")
         if self._teller.count:
@@ -124,4 +124,4 @@ class _Held:
         if self._request.journal is not None:
             field = self._teller.ratio.of(self._request.journal.snapshot)
             headers["progress"] = field.decode("ascii")
-        message["headers"] = headers.raw
+        return headers.raw
