@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress.web.prefer import preferences, wait
+from progress.delivery.interim import Wishes
+from progress.web.prefer import preferences, processing, responds_async, wait
 
 TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -134,3 +135,50 @@ def seconds_taken(field: str) -> float:
 def test_time_is_in_proportion(part: str) -> None:
     """A field as long as a head may be; going back and forth in it would take many seconds."""
     assert seconds_taken("a;" + part * (100_000 // len(part)) + '"') < 1
+
+
+@given(written(), st.none() | st.integers(0, 10**9 - 1), st.none() | st.integers(0, 10**9 - 1))
+def test_wishes_are_read(
+    other: tuple[str, str, str], most: int | None, interval: int | None
+) -> None:
+    """In any order, behind any other preference, and with the quotes that may be there."""
+    parameters = [] if most is None else [f"max={most}"]
+    parameters += [] if interval is None else [f'Interval = "{interval}"']
+    name, _, text = other
+    if name.lower() != "processing":
+        for given_ones in (parameters, parameters[::-1]):
+            found = processing([text, " ; ".join(["processing", *given_ones])])
+            assert found == Wishes(Wishes().most if most is None else most, interval)
+
+
+@pytest.mark.parametrize(
+    ("field", "wishes"),
+    [
+        ("processing", Wishes()),
+        ("Processing", Wishes()),
+        ("processing; max=x; interval=-1", Wishes()),
+        ("processing; max=5; max=7", Wishes(5)),
+        ("processing;;max=5", Wishes(5)),
+        ('processing; note="max=9; interval=1"; max=5', Wishes(5)),
+        ("processing; max=5, processing; max=7", Wishes(5)),
+        ("wait=5; max=5", None),
+        ("x=processing", None),
+        ("processing; max=" + "9" * 30, Wishes()),
+    ],
+)
+def test_processing(field: str, wishes: Wishes | None) -> None:
+    assert processing([field]) == wishes
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["respond-async"], True),
+        (["wait=5, Respond-Async"], True),
+        (["wait=5", "respond-async; x"], True),
+        (["x=respond-async"], False),
+        ([], False),
+    ],
+)
+def test_respond_async(fields: list[str], expected: bool) -> None:
+    assert responds_async(fields) is expected
