@@ -262,9 +262,10 @@ class _Exchange:
         if not self._protocol.pipeline:
             extensions[DETACH] = self.detach
         scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key] # it is no lifespan
-        if self._cycle.scope["http_version"] == "1.0":
+        version = self._cycle.scope["http_version"]  # the parser lets 0.9 and 2.0 pass, too
+        if version == "1.0":
             self._cycle.chunked_encoding = False
-        else:
+        elif version == "1.1":
             extensions[INTERIM] = Interim(self._cycle)
         self._send = send
         await self._app(scope, receive, self.send)

@@ -22,14 +22,7 @@ __all__ = ["interims"]
 _OLD = re.compile(r"(?:^|,)[ \t]*(?:HTTP/)?(?:0\.9|1\.0)\b", re.IGNORECASE)
 """In `Via`: a hop that speaks HTTP/1.0, which knows no interims (RFC 9110 §7.6.3, §15.2)."""
 
-_PROXIES = (
-    "via",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-)
+_PROXY = re.compile(r"via|forwarded|x-forwarded-.*|x-real-ip")
 """Fields by which a proxy shows."""
 
 _THROUGH_PROXIES = 4
@@ -50,4 +43,4 @@ def interims(scope: Scope, settings: Settings, wishes: Wishes | None = None) -> 
         return None
     if settings.interim == "proxied":
         return Interims(send, wishes._replace(most=min(wishes.most, _THROUGH_PROXIES)))
-    return None if any(name in headers for name in _PROXIES) else Interims(send, wishes)
+    return None if any(map(_PROXY.fullmatch, headers)) else Interims(send, wishes)

@@ -93,8 +93,10 @@ def test_head(server: Process) -> None:
         assert len(connection.response.interims) == 3
 
 
-def test_http_1_0_knows_none(server: Process) -> None:
-    with Connection(server.port, request("/many", version="1.0")) as connection:
+@pytest.mark.parametrize("version", ["0.9", "1.0", "2.0"])
+def test_another_version_knows_none(server: Process, version: str) -> None:
+    """Even if it comes with a head that looks like that of 1.1."""
+    with Connection(server.port, request("/many", version=version)) as connection:
         assert outcomes(connection) == ["none"]
         assert not connection.response.interims
 

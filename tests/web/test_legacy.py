@@ -103,6 +103,8 @@ def test_the_usual_marks(server: Process) -> None:
         ({**PROCESSING, "Via": "1.1 a"}, "1.1"),
         ({**PROCESSING, "Via": "1.1 a, 1.0 b"}, "1.1"),
         ({**PROCESSING, "X-Forwarded-For": "192.0.2.1"}, "1.1"),
+        ({**PROCESSING, "X-Forwarded-Port": "80"}, "1.1"),
+        ({**PROCESSING, "X-Real-IP": "192.0.2.1"}, "1.1"),
         ({**PROCESSING, "Forwarded": "for=192.0.2.1"}, "1.1"),
     ],
 )
