@@ -1,0 +1,1 @@
+"""What others make of this server, with Debian's own packages: `make interop`, not `make test`."""
