@@ -1,4 +1,4 @@
-# run: the demo on http://127.0.0.1:8000     test check format bench soak: for developers
+# run: the demo on http://127.0.0.1:8000     test check format interop bench soak: for developers
 # lock: renew requirements-dev.lock          clean: remove what this file made
 # Settings: make run PORT=8001 APP=examples.demo:app; make test ARGS='-k cursor';
 # VENV and PYTHON may also come from the environment.
@@ -15,6 +15,7 @@ RUNTIME = $(VENV)/.runtime-installed
 DEV = $(VENV)/.dev-installed
 NODE = build/bench/node/.installed
 NGINX = build/bench/nginx/.unpacked
+PROXIES = build/interop/.unpacked
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Usage: $(APT) PACKAGE...
 APT = apt() { \
@@ -24,7 +25,7 @@ APT = apt() { \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$$@"; \
 	}; apt
 
-.PHONY: run test check format bench soak clean lock curl cc
+.PHONY: run test check format interop bench soak clean lock curl cc openssl
 
 run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
@@ -40,6 +41,10 @@ check: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+# What others make of the server: the proxies of examples/proxies before it.
+interop: $(DEV) | $(PROXIES) curl openssl
+	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 bench: $(DEV) | $(NODE) $(NGINX) cc
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -87,6 +92,20 @@ $(NGINX):
 		{ $(APT) libpcre2-8-0 && apt-get download nginx libnginx-mod-nchan; }; } && \
 		for package in *.deb; do dpkg-deb -x $$package . || exit; done && touch $(@F) || \
 		echo "no nginx with Nchan here: it is left out" >&2
+
+# Only unpacked, with the libraries they need, for the same reason; but they may not be missing.
+$(PROXIES):
+	@mkdir -p $(@D)/archives/partial
+	@cd $(@D) && fetch() { \
+		apt-get install -qq -y --no-install-recommends --reinstall --download-only \
+			-o Dir::Cache::archives="$$PWD/archives" -o Debug::NoLocking=1 \
+			nginx haproxy caddy apache2-bin; \
+		} && { fetch 2>/dev/null || { $(APT) ca-certificates && fetch; }; } && \
+		for package in archives/*.deb; do dpkg-deb -x $$package debian || exit; done
+	@touch $@
+
+openssl:
+	@command -v openssl >/dev/null || { $(APT) openssl; }
 
 # The README drives the server with curl, and so do tests.
 curl:
