@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 import time
 from contextlib import ExitStack
 from uuid import uuid4
@@ -160,6 +161,16 @@ def test_no_wish_makes_it_hang(fronts: Fronts, proxy: str, prefer: str, applied:
 def test_who_does_not_wish_for_them(fronts: Fronts, proxy: str) -> None:
     found = held(fronts("proxied", proxy), "count", {}, to=3)
     assert (found.json, found.interims, found.applied) == ({"counted": 3}, [], "")
+
+
+def test_an_offer_of_h2c(fronts: Fronts, proxy: str) -> None:
+    """As `curl --http2` makes it without TLS: whoever takes it, the body gets there."""
+    front = fronts("proxied", proxy)
+    url = f"http://localhost:{front.port}/legacy/count"
+    command = ["curl", "--disable", "--silent", "--ipv4", "--http2", "--max-time", "8"]
+    command += ["--json", '{"to": 2}', url]
+    done = subprocess.run(command, check=True, capture_output=True)
+    assert done.stdout == b'{"counted":2}'
 
 
 def test_a_server_that_wants_no_proxy_sees_it(fronts: Fronts, proxy: str) -> None:
