@@ -14,7 +14,14 @@ from starlette.types import Scope
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
 from progress.core.filter import EVERYTHING, Filter
-from progress.errors import BadCursor, FieldError, InvalidParams, TooLarge, UnsupportedMediaType
+from progress.errors import (
+    BadCursor,
+    FieldError,
+    InvalidParams,
+    Malformed,
+    TooLarge,
+    UnsupportedMediaType,
+)
 from progress.settings import Limits
 
 __all__ = [
@@ -45,6 +52,7 @@ async def body(request: Request, limits: Limits) -> bytes:
     Raises:
         UnsupportedMediaType: a form or an image tag can send other types without being asked.
         TooLarge: as soon as that is known, not after the last byte.
+        Malformed: it was lost, as uvicorn does with what follows `Upgrade: h2c`.
         starlette.requests.ClientDisconnect: it never came to its end.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -59,7 +67,16 @@ async def body(request: Request, limits: Limits) -> bytes:
         received += chunk
         if len(received) > limits.body:
             raise too_large
+    if not received and _announces_a_body(request):
+        raise Malformed("the request's body was lost: send it without the header Upgrade")
     return bytes(received)
+
+
+def _announces_a_body(request: Request) -> bool:
+    headers = request.headers
+    if "transfer-encoding" in headers:  # which may be empty, unless it is lost
+        return "upgrade" in headers
+    return headers.get("content-length", "").strip("0") != ""
 
 
 async def unless_gone(request: Request, wait: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,8 @@ from tests.support.wire import Answer, Connection, ask, request, snapshot, start
 APP = "tests.support.app:app"
 WISH = {"Prefer": "processing; max=20; interval=1"}
 PROCESSING = {"Prefer": "processing"}
+H2C = {"Upgrade": "h2c", "Connection": "Upgrade"}
+CHUNKED = {"Transfer-Encoding": "chunked", "Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +224,11 @@ def test_a_server_that_stops_answers() -> None:
         (asked("count", to="many"), 422),
         (request("/legacy/count", method="POST", body=b"{"), 400),
         (request("/legacy/count", {"Content-Type": "text/plain"}, method="POST"), 415),
+        (request("/legacy/count", H2C, method="POST", body=b'{"to": 1}'), 400),
+        (
+            request("/legacy/count", {**H2C, **CHUNKED}, method="POST") + b"2\r\n{}\r\n0\r\n\r\n",
+            400,
+        ),
     ],
 )
 def test_bad_requests(server: Process, data: bytes, status: int) -> None:
