@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct, field
 
+from progress.errors import ReportError
+
 __all__ = ["Created", "created"]
+
+
+_LOCATION = 2_000
+"""Characters: it becomes a field of a head, and many take no more than 8 KB of that."""
 
 
 class Created(Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +24,10 @@ class Created(Struct, frozen=True, forbid_unknown_fields=True):
     """A URI reference (RFC 9110 §10.2.2)."""
     result: object = None
     """Anything that has a JSON form."""
+
+    def __post_init__(self) -> None:
+        if len(self.location) > _LOCATION:
+            raise ReportError(f"a location has at most {_LOCATION} characters")
 
 
 class _Found(Struct, forbid_unknown_fields=True):

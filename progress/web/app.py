@@ -26,6 +26,7 @@ from progress.runner.kinds import Bounds
 from progress.settings import Settings
 
 from .access import Access, Authorize, check_host
+from .idempotency import Principal
 from .legacy import Legacy
 from .openapi import document
 from .operations import Operations
@@ -52,8 +53,9 @@ class Progress:
     which then passes `lifespan=app.lifespan` on.
 
     `authorize` is asked for every action; it raises `Unauthorized` or `Forbidden`. Without it
-    everybody who reaches the server may do everything. `settings` are read from the environment
-    where they are not given.
+    everybody who reaches the server may do everything. `principal` names who makes a request, for
+    `Idempotency-Key`; without it that is `Authorization` or the cookie `progress_token`.
+    `settings` are read from the environment where they are not given.
 
     Raises:
         SettingsError: an environment variable has a value that cannot be.
@@ -61,7 +63,11 @@ class Progress:
     """
 
     def __init__(
-        self, *, settings: Settings | None = None, authorize: Authorize | None = None
+        self,
+        *,
+        settings: Settings | None = None,
+        authorize: Authorize | None = None,
+        principal: Principal | None = None,
     ) -> None:
         call = getattr(authorize, "__call__", None)  # noqa: B004 - of an object
         if authorize and not (iscoroutinefunction(authorize) or iscoroutinefunction(call)):
@@ -74,7 +80,7 @@ class Progress:
         self.hub = Hub(self.bus, self.settings)
         self.runner = Runner(self.bus, self.settings)
         self._access = access = Access(self.bus, authorize)
-        starts = Starts(self.bus, self.runner, access)
+        starts = Starts(self.bus, self.runner, access, principal)
         operations = Operations(self.bus, self.runner, self.hub, access, starts, self.settings)
         legacy = Legacy(self.hub, starts, self.settings)
         streams = Streams(self.bus, self.hub, access, self.settings)

@@ -12,24 +12,30 @@ from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 from weakref import finalize, ref
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
-from progress.errors import KeyReused, Malformed
+from progress.errors import Malformed
 
-__all__ = ["Attempt", "Keys"]
+__all__ = ["Attempt", "Kept", "Keys", "Principal"]
 
 # sf-string (RFC 8941 §3.3.3), or as many write it: bare.
 _KEY = re.compile(r'"(?P<quoted>(?:[ !#-\[\]-~]|\\["\\])+)"|(?P<bare>[!#-~]+)')
 _LONGEST = 256
 
+Principal: TypeAlias = Callable[[HTTPConnection], str]
+"""Names who makes a request."""
+
 _Scope: TypeAlias = tuple[bytes, str, str]
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """What was started under a key."""
+
     fingerprint: bytes
     first: Snapshot
+    """How it was when it had just been started."""
     journal: Callable[[], Journal | None]
 
 
@@ -43,8 +49,10 @@ class Attempt(NamedTuple):
 class Keys:
     """What was started under which key."""
 
-    def __init__(self) -> None:
-        self._kept: dict[_Scope, _Kept] = {}
+    def __init__(self, principal: Principal | None) -> None:
+        """`principal` names who makes a request: two clients may choose the same key."""
+        self._principal = principal or _credentials
+        self._kept: dict[_Scope, Kept] = {}
 
     def attempt(self, request: Request, body: bytes) -> Attempt | None:
         """Read the key of a request; None if it has none.
@@ -60,27 +68,22 @@ class Keys:
             raise Malformed(f'send one Idempotency-Key: "…", of at most {_LONGEST} characters')
         quoted = match["quoted"]
         key = match["bare"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-        # Two clients may choose the same key. Other cookies change from one attempt to the next.
-        who = request.headers.get("authorization"), request.cookies.get("progress_token")
-        scope = sha256(repr(who).encode()).digest(), request.url.path, key
-        return Attempt(scope, sha256(body).digest())
+        who = sha256(self._principal(request).encode(errors="replace")).digest()
+        return Attempt((who, request.url.path, key), sha256(body).digest())
 
-    def find(self, attempt: Attempt | None) -> tuple[Journal, Snapshot] | None:
-        """What was started under this key, and how it was then.
-
-        Raises:
-            KeyReused: by another body.
-        """
+    def find(self, attempt: Attempt | None) -> Kept | None:
+        """What was started under this key, by whatever body."""
         kept = None if attempt is None else self._kept.get(attempt.scope)
-        journal = None if kept is None else kept.journal()
-        if attempt is None or kept is None or journal is None:
-            return None
-        if kept.fingerprint != attempt.fingerprint:
-            raise KeyReused
-        return journal, kept.first
+        return None if kept is None or kept.journal() is None else kept
 
     def keep(self, attempt: Attempt | None, journal: Journal) -> None:
         """Remember what was started, as long as its journal is there."""
         if attempt is not None:
-            self._kept[attempt.scope] = _Kept(attempt.fingerprint, journal.snapshot, ref(journal))
+            self._kept[attempt.scope] = Kept(attempt.fingerprint, journal.snapshot, ref(journal))
             finalize(journal, self._kept.pop, attempt.scope, None).atexit = False
+
+
+def _credentials(connection: HTTPConnection) -> str:
+    """What a client sends to be known; other cookies change from one attempt to the next."""
+    sent = connection.headers.get("authorization"), connection.cookies.get("progress_token")
+    return repr(sent)

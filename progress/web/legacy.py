@@ -32,6 +32,8 @@ __all__ = ["Legacy"]
 _STATUS = {"cancelled": 409, "shutdown": 503, "timeout": 504, "stalled": 504}
 """Of what has not succeeded, by the slug of its problem; else 500."""
 
+_RESPOND_ASYNC = "respond-async"
+
 _URN = "urn:progress:problem:"
 
 
@@ -82,19 +84,20 @@ class Legacy:
         """How long to hold the connection, and what preference says so."""
         fields = request.headers.getlist("prefer")
         longest = self._settings.timing.hold
+        rather_not = [_RESPOND_ASYNC] if responds_async(fields) else []
         asked = wait(fields)
         if asked is not None:
             seconds = min(asked, int(longest))
-            return seconds, [f"wait={seconds}"]
-        return (0.0, ["respond-async"]) if responds_async(fields) else (longest, [])
+            return seconds, [*rather_not, f"wait={seconds}"]
+        return (0.0 if rather_not else longest), rather_not
 
 
 def _final(request: Request, snapshot: Snapshot, ratio: Ratio, applied: list[str]) -> Response:
     mounted = prefix(request.scope)
     headers = operation_headers(mounted, snapshot)
     headers["progress"] = ratio.of(snapshot).decode("ascii")
-    if snapshot.ended and "respond-async" in applied:
-        applied = []  # it was quicker
+    if snapshot.ended:  # it was quicker
+        applied = [one for one in applied if one != _RESPOND_ASYNC]
     if applied:
         headers["preference-applied"] = ", ".join(applied)
     if not snapshot.ended:

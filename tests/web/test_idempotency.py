@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from progress.bus import MemoryBus
 from progress.core.event import State, StateEvent
-from progress.errors import KeyReused, Malformed
+from progress.errors import Malformed
 from progress.settings import Limits, Retention
 from progress.web.idempotency import Attempt, Keys
 from tests.support.snapshots import TIME, snapshot
@@ -51,7 +51,7 @@ def attempt(keys: Keys, *args: object, body: bytes = b"{}", **more: str) -> Atte
 @given(texts)
 def test_any_text_can_be_a_key(text: str) -> None:
     """What is quoted is read; what needs no quotes is the same without."""
-    keys = Keys()
+    keys = Keys(None)
     assert attempt(keys, quoted(text)) == attempt(keys, f" {quoted(text)} ")
     assert attempt(keys, quoted(text)) != attempt(keys, quoted(text + "x"))
 
@@ -59,7 +59,7 @@ def test_any_text_can_be_a_key(text: str) -> None:
 @given(bare)
 def test_quotes_may_be_missing(text: str) -> None:
     """Many clients leave them out."""
-    assert attempt(Keys(), text) == attempt(Keys(), quoted(text))
+    assert attempt(Keys(None), text) == attempt(Keys(None), quoted(text))
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_quotes_may_be_missing(text: str) -> None:
 )
 def test_what_is_no_key(key: str) -> None:
     with pytest.raises(Malformed):
-        Keys().attempt(asked(key), b"{}")
+        Keys(None).attempt(asked(key), b"{}")
 
 
 def test_two_are_none() -> None:
     with pytest.raises(Malformed):
-        Keys().attempt(asked("a", ("idempotency-key", "b")), b"{}")
+        Keys(None).attempt(asked("a", ("idempotency-key", "b")), b"{}")
 
 
 def test_without_one_there_is_no_attempt() -> None:
     request = asked("a")
     request.scope["headers"] = []
-    assert Keys().attempt(request, b"{}") is None
+    assert Keys(None).attempt(request, b"{}") is None
 
 
 @pytest.mark.parametrize(
@@ -92,25 +92,31 @@ def test_without_one_there_is_no_attempt() -> None:
 )
 def test_whose_and_for_what(other: Request) -> None:
     """Another key, path or client is another attempt; another cookie is not."""
-    keys = Keys()
+    keys = Keys(None)
     first = keys.attempt(asked("a"), b"{}")
     assert first is not None
     assert keys.attempt(other, b"{}") != first
     assert keys.attempt(asked("a", ("cookie", "analytics=1")), b"{}") == first
 
 
+def test_who_it_is_can_be_said() -> None:
+    """Where users are known by something else."""
+    keys = Keys(lambda connection: connection.headers["x-user"])
+    found = {keys.attempt(asked("a", ("x-user", user)), b"{}") for user in ("ada", "bob", "ada")}
+    assert len(found) == 2
+
+
 def test_it_lives_as_long_as_its_operation() -> None:
     bus = MemoryBus(1_000, Limits(), Retention(operations=1))
-    keys = Keys()
+    keys = Keys(None)
     tried = attempt(keys, "a")
     for id in ("first", "second"):
         bus.publish(StateEvent(operation=id, time=TIME, state=State.QUEUED), snapshot(id))
     keys.keep(tried, bus.journal("first"))
     found = keys.find(tried)
     assert found is not None
-    assert found[1].id == "first"
-    with pytest.raises(KeyReused):
-        keys.find(attempt(keys, "a", body=b"[]"))
+    assert found.first.id == "first"
+    assert keys.find(attempt(keys, "a", body=b"[]")) is found
     del found
     for id in ("first", "second"):  # the second one's end evicts the first
         bus.publish(StateEvent(operation=id, time=TIME, state=State.CANCELLED))
