@@ -8,6 +8,7 @@ a clock or a socket; `follow` does the rest.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from math import ceil
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.hub import Hub
 
-from .polling import wait_for_change, wait_for_end
+from .polling import wait_for_end
 
 __all__ = ["Interims", "Pace", "Ratio", "Send", "Teller", "Wishes", "follow"]
 
@@ -25,6 +26,7 @@ Send: TypeAlias = Callable[[int, Iterable[tuple[bytes, bytes]]], Awaitable[None]
 """`progress.interim` of `extensions`."""
 
 _PROCESSING = 102
+_PERCENT = 100
 
 _SHARES = (0.25, 0.5, 0.75)
 _TIMES = (15.0, 45.0, 90.0)
@@ -39,6 +41,12 @@ _BYTES = 65_536
 
 _APART = 1.0
 """Seconds between two of them, at least."""
+
+_LOOK = 0.25
+"""Seconds between two looks at how far the work is."""
+
+_OVERHEAD, _FIELD = 30, 4
+"""Bytes of an interim beside its fields, and of a field beside its name and value."""
 
 _REMARK = 200
 """Characters of a message that go along."""
@@ -75,7 +83,7 @@ class Ratio:
         """The field's value now; `N/N` once it has succeeded."""
         self._look(snapshot)
         if snapshot.state == "succeeded":
-            self._done = self._total = max(self._done, self._total or 0)
+            self._done = self._total = max(self._done, self._total or 0) or _PERCENT
         total = "" if self._total is None else self._total
         remark = _remark(snapshot.progress.message)
         return f"{self._done}/{total}{remark}".encode("ascii")
@@ -87,9 +95,10 @@ class Ratio:
             self._in_percent = total is None
         if self._in_percent:
             if fraction is not None:
-                self._done, self._total = max(self._done, int(fraction * 100)), 100
+                self._done = max(self._done, int(fraction * _PERCENT))
+                self._total = _PERCENT
         elif total is not None:
-            self._total = max(int(total), self._done)
+            self._total = max(ceil(total), self._done)
             self._done = max(self._done, min(int(counted or 0), self._total))
 
 
@@ -120,6 +129,11 @@ class Pace:
         if self._interval is not None:
             return self._earliest
         return max(self._marks[0][1], self._earliest) if self._marks else float("inf")
+
+    @property
+    def watches(self) -> bool:
+        """Whether it may become due by how far the work is."""
+        return self.left > 0 and self._interval is None and bool(self._marks)
 
     @property
     def earliest(self) -> float:
@@ -154,17 +168,16 @@ class Teller:
         """Seconds since it began."""
         return anyio.current_time() - self._began
 
-    async def tell(self, snapshot: Snapshot, location: str) -> bool:
+    async def tell(self, snapshot: Snapshot, location: str) -> None:
         """Say how far an operation is, if that is due, and the first time where it can be found.
 
-        Says whether it was due. Raises what `progress.interim` does.
+        Raises what `progress.interim` does.
         """
         fields = [(b"progress", self.ratio.of(snapshot))]
         if not self._has_said_where:
             fields.insert(0, (b"location", location.encode("ascii")))
-        was_due = await self._tell(snapshot.progress.fraction, fields)
-        self._has_said_where = self._has_said_where or was_due
-        return was_due
+        if await self._tell(snapshot.progress.fraction, fields):
+            self._has_said_where = True
 
     async def beat(self) -> None:
         """Say no more than that it goes on, if that is due."""
@@ -175,7 +188,8 @@ class Teller:
         if not self.pace.is_due(elapsed, fraction):
             return False
         await self._send(_PROCESSING, fields)
-        self.pace.sent(elapsed, fraction, sum(len(name) + len(value) for name, value in fields))
+        size = _OVERHEAD + sum(len(name) + len(value) + _FIELD for name, value in fields)
+        self.pace.sent(elapsed, fraction, size)
         self.count += 1
         return True
 
@@ -188,12 +202,11 @@ async def follow(teller: Teller, hub: Hub, journal: Journal, location: str, seco
     """
     pace = teller.pace
     while True:
-        was_told = await teller.tell(journal.snapshot, location)
+        await teller.tell(journal.snapshot, location)
         elapsed, seen = teller.elapsed, journal.newest
-        if elapsed < pace.earliest:
-            await wait_for_end(hub, journal, min(pace.earliest, seconds) - elapsed)
-        elif not was_told:
-            await wait_for_change(hub, journal, min(pace.next_at, seconds) - elapsed)
+        # Not at each event: there may be thousands of them.
+        at = elapsed + _LOOK if pace.watches else pace.next_at
+        await wait_for_end(hub, journal, min(max(at, pace.earliest), seconds) - elapsed)
         is_over = journal.snapshot.ended or teller.elapsed >= seconds
         if is_over or (hub.draining and journal.newest == seen):
             return

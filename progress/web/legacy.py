@@ -23,6 +23,7 @@ from progress.settings import Settings
 from .interims import interims
 from .prefer import responds_async, wait
 from .problems import ProblemDocument
+from .processing import tell_of
 from .requests import StartRequest, body, prefix, unless_gone
 from .resource import operation_headers, operation_json
 from .starting import Starts
@@ -56,6 +57,7 @@ class Legacy:
             journal, _ = await self._starts.start(request, content, asked)
         except InvalidParams as error:
             raise _at_the_root(error) from error
+        tell_of(journal)
         seconds, applied = self._hold(request)
         ways = interims(request.scope, self._settings)
         teller = None if ways is None else Teller(ways)
@@ -87,8 +89,8 @@ class Legacy:
         rather_not = [_RESPOND_ASYNC] if responds_async(fields) else []
         asked = wait(fields)
         if asked is not None:
-            seconds = min(asked, int(longest))
-            return seconds, [*rather_not, f"wait={seconds}"]
+            seconds = min(asked, longest)
+            return seconds, [*rather_not, f"wait={seconds:g}"]
         return (0.0 if rather_not else longest), rather_not
 
 

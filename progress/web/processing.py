@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from progress.core.journal import Journal
+from progress.delivery.extensions import INTERIM
 from progress.delivery.interim import Interims, Teller, Wishes
 from progress.settings import Settings
 
@@ -97,10 +98,11 @@ class _Held:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._beat)
-                await app(scope, receive, pass_on)
+                await app(_without_interims(scope), receive, pass_on)
                 self._beating.cancel()
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None  # the application's: nothing else raises here
+        except BaseExceptionGroup as group:
+            [error] = group.exceptions  # the application's: nothing else raises here
+            raise error from error.__cause__
         finally:
             _held.reset(token)
 
@@ -125,3 +127,9 @@ class _Held:
             field = self._teller.ratio.of(self._request.journal.snapshot)
             headers["progress"] = field.decode("ascii")
         return headers.raw
+
+
+def _without_interims(scope: Scope) -> Scope:
+    """What is inside sends none of its own, but is told of."""
+    extensions = {name: value for name, value in scope["extensions"].items() if name != INTERIM}
+    return {**scope, "extensions": extensions}

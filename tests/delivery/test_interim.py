@@ -72,6 +72,8 @@ def test_the_message_can_be_read(message: str | None) -> None:
         (OperationProgress(completed=3), b"0/"),
         (OperationProgress(completed=3, total=12, message="a b"), b'3/12 "a b"'),
         (OperationProgress(completed=3.9, total=12.0, fraction=0.325), b"3/12"),
+        (OperationProgress(completed=2.4, total=2.5), b"2/3"),
+        (OperationProgress(completed=0.2, total=0.5), b"0/1"),
         (OperationProgress(fraction=0.255), b"25/100"),
         (OperationProgress(fraction=0.5, message='a"b\\'), b'50/100 "a\\"b\\\\"'),
         (OperationProgress(message="für"), b"0/ UTF-8''f%C3%BCr"),

@@ -24,6 +24,14 @@ async def copy(report: Reporter) -> None:
     _copied.set()
 
 
+@progress.operation
+async def count(report: Reporter, to: int, interval: float) -> dict[str, int]:
+    """Count."""
+    for _ in report.track(range(to)):
+        await anyio.sleep(interval)
+    return {"counted": to}
+
+
 async def _slow(request: Request) -> PlainTextResponse:
     await request.body()
     await anyio.sleep(float(request.query_params.get("seconds", "2.5")))

@@ -67,6 +67,18 @@ def test_an_operation_is_told_of(server: Process) -> None:
     assert connection.response.headers["progress"] == "8/8"
 
 
+def test_an_operation_that_is_held_inside_is_told_of_once(server: Process) -> None:
+    """By the middleware; `/legacy` behind it sends no interims of its own."""
+    body = b'{"to": 6, "interval": 0.5}'
+    data = request("/progress/legacy/count", WISH, method="POST", body=body)
+    connection, result = exchange(server, data)
+    assert result == b'{"counted":6}'
+    first, *others = connection.response.interims
+    assert first[1]["location"].startswith("/progress/operations/")
+    assert 1 <= len(others) <= 2
+    assert connection.response.headers["preference-applied"] == "processing"
+
+
 def test_an_exception_is_the_applications(server: Process) -> None:
     connection, _ = exchange(server, request("/fail", WISH))
     assert connection.response.status == 500
