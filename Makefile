@@ -25,7 +25,7 @@ APT = apt() { \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$$@"; \
 	}; apt
 
-.PHONY: run test check format interop bench soak clean lock curl cc openssl
+.PHONY: run test check format interop bench soak clean lock curl cc openssl clients
 
 run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
@@ -42,8 +42,8 @@ format: $(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-# What others make of the server: the proxies of examples/proxies before it.
-interop: $(DEV) | $(PROXIES) curl openssl
+# What others make of the server: the proxies of examples/proxies before it, and clients.
+interop: $(DEV) | $(PROXIES) curl openssl clients
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 bench: $(DEV) | $(NODE) $(NGINX) cc
@@ -103,6 +103,14 @@ $(PROXIES):
 		} && { fetch 2>/dev/null || { $(APT) ca-certificates && fetch; }; } && \
 		for package in archives/*.deb; do dpkg-deb -x $$package debian || exit; done
 	@touch $@
+
+# Usage: what is called, and the package that has it.
+CLIENTS = cadaver:cadaver litmus:litmus node:nodejs go:golang-go javac:default-jdk-headless \
+	chromium:chromium
+clients:
+	@missing=; for client in $(CLIENTS); do \
+		command -v $${client%:*} >/dev/null || missing="$$missing $${client#*:}"; \
+	done; [ -z "$$missing" ] || { $(APT) $$missing; }
 
 openssl:
 	@command -v openssl >/dev/null || { $(APT) openssl; }
