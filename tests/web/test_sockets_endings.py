@@ -135,11 +135,18 @@ def test_who_leaves_without_a_word(server: Process, client: Caller) -> None:
     eventually(lambda: subscribers(server.port) < before)
 
 
+def start_stuck(server: Process, client: Caller) -> str:
+    """Until it has reported it is not deaf: it would end at once, and all else with it."""
+    id = client.start("stuck")
+    eventually(lambda: snapshot(server.port, id)["progress"]["message"] == "stuck")
+    return id
+
+
 def test_draining() -> None:
     """Operations end, everybody is told, and nobody is let in any more."""
     with progress_serve(APP, *ONE_AT_A_TIME) as server:
         with caller(server.port) as client, caller(server.port) as idle:
-            stuck = client.start("stuck")
+            stuck = start_stuck(server, client)
             client.subscribe(operation=stuck)
             queued = client.start("wait")
             client.subscribe(operation=queued)
@@ -159,7 +166,7 @@ def test_draining() -> None:
 
 def test_nobody_is_let_in_while_draining() -> None:
     with progress_serve(APP) as server, caller(server.port) as client:
-        client.start("stuck")
+        start_stuck(server, client)
         server.send(signal.SIGTERM)
         eventually(lambda: ask(server.port, "/readyz").status == 503)
         refused = client.ask("start", kind="count").answer.failure
