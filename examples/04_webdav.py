@@ -1,14 +1,18 @@
 """A folder as a WebDAV share, where to copy or move a folder is an operation that all can follow.
 
-Run it with `progress serve examples.04_webdav:app`, and `--interim direct` for 102 responses. It
-serves `PROGRESS_DEMO_ROOT` (`rooted.py`), or else the current folder. Then, for a large folder:
+    pip install wsgidav a2wsgi
+    PROGRESS_DEMO_ROOT=/some/folder progress serve examples.04_webdav:app --interim direct
+
+Without `PROGRESS_DEMO_ROOT` (`rooted.py`) it serves the current folder, and whoever reaches it may
+change what is in there. Then, for a large folder `photos` of it:
 
     curl -N localhost:8000/events
     curl -v -X COPY localhost:8000/dav/photos/ -H 'destination: /dav/backup/' \\
         -H 'prefer: processing; interval=1; max=50'
 
 With `PROGRESS_DEMO_PAUSE=0.05`, seconds after each file, a small folder takes as long as a large
-one. What is cancelled leaves behind what it has copied so far: WebDAV has no word for it.
+one. What is cancelled is answered with 503, and leaves behind what it has copied so far: WebDAV has
+no word for it.
 """
 
 import errno

@@ -73,7 +73,9 @@ async function checked(response) {
 }
 
 try {
-  console.log(await { hold, stream }[way]());
+  const ways = { hold, stream };
+  if (!(way in ways)) throw `usage: node.mjs ${Object.keys(ways).join("|")} [URL] [PARAMS]`;
+  console.log(await ways[way]());
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

@@ -88,12 +88,16 @@ async def main(
     # Silence is no fault while it is shorter than the longest poll, nor is a long line.
     timeout = ClientTimeout(total=None, sock_connect=10, sock_read=75)
     async with ClientSession(timeout=timeout, read_bufsize=2**20) as session:
-        follow = {"poll": poll, "stream": stream}[way]
+        follow = WAYS[way]
         operation = await follow(session, await start(session, url, params))
     if operation["state"] != "succeeded":
         sys.exit(json.dumps(operation["error"]) if operation["error"] else operation["state"])
     print(json.dumps(operation["result"]))
 
 
+WAYS = {"poll": poll, "stream": stream}
+
 if __name__ == "__main__":
+    if not set(sys.argv[1:2]) <= WAYS.keys():
+        sys.exit("usage: wait_aiohttp.py poll|stream [URL] [PARAMS]")
     asyncio.run(main(*sys.argv[1:]))

@@ -64,7 +64,7 @@ def main(
     """Do all of it."""
     # Silence is no fault while it is shorter than the longest poll.
     with httpx2.Client(timeout=75) as client:
-        follow = {"poll": poll, "stream": stream}[way]
+        follow = WAYS[way]
         try:
             operation = follow(client, start(client, url, params))
         except httpx2.HTTPStatusError as error:
@@ -74,5 +74,9 @@ def main(
     print(json.dumps(operation["result"]))
 
 
+WAYS = {"poll": poll, "stream": stream}
+
 if __name__ == "__main__":
+    if not set(sys.argv[1:2]) <= WAYS.keys():
+        sys.exit("usage: wait_httpx2.py poll|stream [URL] [PARAMS]")
     main(*sys.argv[1:])
