@@ -203,12 +203,11 @@ async def follow(teller: Teller, hub: Hub, journal: Journal, location: str, seco
     pace = teller.pace
     while True:
         await teller.tell(journal.snapshot, location)
-        elapsed, seen = teller.elapsed, journal.newest
+        elapsed = teller.elapsed
         # Not at each event: there may be thousands of them.
         at = elapsed + _LOOK if pace.watches else pace.next_at
         await wait_for_end(hub, journal, min(max(at, pace.earliest), seconds) - elapsed)
-        is_over = journal.snapshot.ended or teller.elapsed >= seconds
-        if is_over or (hub.draining and journal.newest == seen):
+        if journal.snapshot.ended or teller.elapsed >= seconds or hub.gone is not None:
             return
 
 

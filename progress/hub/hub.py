@@ -58,7 +58,7 @@ class Hub:
         self._soon: _Soon = _never
         self._now = 0.0
         self.gone: anyio.Event | None = None
-        """Set when the last subscriber has gone, while draining."""
+        """There once everybody is told to go; set when the last subscriber has."""
         bus.listener = self._publish
 
     @property

@@ -67,6 +67,17 @@ async def large(report: Reporter, bytes: int) -> str:
 
 
 @app.operation
+async def tidy(report: Reporter) -> None:
+    """Wait until it is cancelled, and take a second to clean up."""
+    report.update(message="waiting")
+    try:
+        await anyio.sleep_forever()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(1)
+
+
+@app.operation
 async def make(report: Reporter, location: str, result: int | None = None) -> Created:
     """Make something."""
     return Created(location, result)

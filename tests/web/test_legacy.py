@@ -202,10 +202,11 @@ def test_who_leaves_does_not_stop_it(server: Process) -> None:
     eventually(lambda: snapshot(server.port, id)["state"] == "succeeded")
 
 
-def test_a_server_that_stops_answers() -> None:
-    """Once, with the operation's end."""
+@pytest.mark.parametrize("kind", ["wait", "tidy"])
+def test_a_server_that_stops_answers(kind: str) -> None:
+    """Once, with the operation's end, also if that takes a moment."""
     with progress_serve(APP, "--interim", "direct", "--set", "timing.grace=4") as server:
-        with Connection(server.port, asked("wait", PROCESSING)) as connection:
+        with Connection(server.port, asked(kind, PROCESSING)) as connection:
             while not connection.response.interims:
                 connection.response.feed(connection.socket.recv(65_536))
             server.popen.send_signal(signal.SIGTERM)
