@@ -1,10 +1,8 @@
 """A folder as a WebDAV share, where to copy or move a folder is an operation that all can follow.
 
-    pip install wsgidav a2wsgi
-    PROGRESS_DEMO_ROOT=/some/folder progress serve examples.04_webdav:app --interim direct
-
-Without `PROGRESS_DEMO_ROOT` (`rooted.py`) it serves the current folder, and whoever reaches it may
-change what is in there. Then, for a large folder `photos` of it:
+It needs `pip install wsgidav a2wsgi`. Run it with `progress serve examples.04_webdav:app`, and
+`--interim direct` for 102 responses. It serves `PROGRESS_DEMO_ROOT` (`rooted.py`), or else the
+current folder, and whoever reaches it may change what is in there. Then, for a large folder:
 
     curl -N localhost:8000/events
     curl -v -X COPY localhost:8000/dav/photos/ -H 'destination: /dav/backup/' \\
