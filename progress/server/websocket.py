@@ -32,7 +32,7 @@ from .detached import Detached
 from .front import CONNECTION, Front
 from .handshake import accepted, refused, subprotocols
 
-__all__ = ["SocketProtocol", "TextSink"]
+__all__ = ["SocketProtocol", "SocketSink"]
 
 _INVALID_TEXT = 1007
 
@@ -139,7 +139,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = True
         self.start_keepalive()
 
-    def detach(self, owner: Receiver) -> TextSink | None:
+    def detach(self, owner: Receiver) -> SocketSink | None:
         """See `progress.delivery.extensions`."""
         transport = self.transport
         if (
@@ -151,13 +151,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         ):
             return None
         self.stop_keepalive()
-        # It is counted in `TextSink`: the library counts pings as part of it.
+        # It is counted in `SocketSink`: the library counts pings as part of it.
         self.conn.max_message_size = None
         self.connections.discard(self)
         self.disconnected = self.close_sent = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1005})
         self.transport = cast("asyncio.Transport", _Gone())
-        return TextSink(transport, owner, self.front, self.address, self.conn)
+        return SocketSink(transport, owner, self.front, self.address, self.conn)
 
 
 class _Gone:
@@ -167,7 +167,7 @@ class _Gone:
         """Nothing is here to be closed."""
 
 
-class TextSink(Detached):
+class SocketSink(Detached):
     """A WebSocket that was opened. Its client is heard, within bounds."""
 
     __slots__ = ("_closing", "_discarded", "_held", "_message", "_rate", "_receiver", "_wire")

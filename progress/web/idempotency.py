@@ -18,7 +18,7 @@ from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.errors import Malformed
 
-__all__ = ["Attempt", "Kept", "Keys", "Principal"]
+__all__ = ["Attempt", "Keys", "Principal", "Started"]
 
 # sf-string (RFC 8941 §3.3.3), or as many write it: bare.
 _KEY = re.compile(r'"(?P<quoted>(?:[ !#-\[\]-~]|\\["\\])+)"|(?P<bare>[!#-~]+)')
@@ -30,12 +30,19 @@ Principal: TypeAlias = Callable[[HTTPConnection], str]
 _Scope: TypeAlias = tuple[bytes, str, str]
 
 
-class Kept(NamedTuple):
+class Started(NamedTuple):
     """What was started under a key."""
 
-    fingerprint: bytes
+    journal: Journal
     first: Snapshot
     """How it was when it had just been started."""
+    is_same: bool
+    """By the same body."""
+
+
+class _Kept(NamedTuple):
+    fingerprint: bytes
+    first: Snapshot
     journal: Callable[[], Journal | None]
 
 
@@ -52,7 +59,7 @@ class Keys:
     def __init__(self, principal: Principal | None) -> None:
         """`principal` names who makes a request: two clients may choose the same key."""
         self._principal = principal or _credentials
-        self._kept: dict[_Scope, Kept] = {}
+        self._kept: dict[_Scope, _Kept] = {}
 
     def attempt(self, request: Request, body: bytes) -> Attempt | None:
         """Read the key of a request; None if it has none.
@@ -71,15 +78,19 @@ class Keys:
         who = sha256(self._principal(request).encode(errors="replace")).digest()
         return Attempt((who, request.url.path, key), sha256(body).digest())
 
-    def find(self, attempt: Attempt | None) -> Kept | None:
+    def find(self, attempt: Attempt | None) -> Started | None:
         """What was started under this key, by whatever body."""
-        kept = None if attempt is None else self._kept.get(attempt.scope)
-        return None if kept is None or kept.journal() is None else kept
+        if attempt is None or (kept := self._kept.get(attempt.scope)) is None:
+            return None
+        journal = kept.journal()
+        if journal is None:
+            return None
+        return Started(journal, kept.first, kept.fingerprint == attempt.fingerprint)
 
     def keep(self, attempt: Attempt | None, journal: Journal) -> None:
         """Remember what was started, as long as its journal is there."""
         if attempt is not None:
-            self._kept[attempt.scope] = Kept(attempt.fingerprint, journal.snapshot, ref(journal))
+            self._kept[attempt.scope] = _Kept(attempt.fingerprint, journal.snapshot, ref(journal))
             finalize(journal, self._kept.pop, attempt.scope, None).atexit = False
 
 

@@ -11,7 +11,7 @@ from progress.errors import KeyReused
 from progress.runner import Runner
 
 from .access import Access
-from .idempotency import Attempt, Keys, Principal
+from .idempotency import Keys, Principal
 from .requests import StartRequest
 
 __all__ = ["Starts"]
@@ -37,21 +37,16 @@ class Starts:
             RequestError: it cannot be, the hook says no, or the key belongs to another body.
         """
         attempt = self._keys.attempt(request, body)
-        if self._keys.find(attempt) is None:
+        started = self._keys.find(attempt)
+        if started is None:
             draft = await self._access.draft(request, self._runner, asked)
-            if self._keys.find(attempt) is None:  # or it has come while the hook was asked
+            started = self._keys.find(attempt)  # it may have come while the hook was asked
+            if started is None:
                 journal = self._bus.journal(self._runner.start(draft).id)
                 self._keys.keep(attempt, journal)
                 return journal, journal.snapshot
-        return await self._again(request, attempt)
-
-    async def _again(self, request: Request, attempt: Attempt | None) -> tuple[Journal, Snapshot]:
-        kept = self._keys.find(attempt)
-        journal = None if kept is None else kept.journal()
-        if attempt is None or kept is None or journal is None:
-            raise KeyReused  # it was evicted this very moment
-        await self._access.check(request, "start", kept.first)
-        if kept.fingerprint != attempt.fingerprint:
+        await self._access.check(request, "start", started.first)
+        if not started.is_same:
             raise KeyReused
-        await self._access.journal(request, "read", kept.first.id)
-        return journal, kept.first
+        await self._access.journal(request, "read", started.first.id)
+        return started.journal, started.first

@@ -86,8 +86,9 @@ def _resume_one(settings: Settings, bus: MemoryBus) -> float:
 
     def resume() -> None:
         for sink in sinks:
-            with hub.subscribe(sink, Subscription(Filter(), journal), ZERO):
-                pass
+            with hub.subscribe(sink, Subscription(Filter(), journal), ZERO) as subscriber:
+                while not subscriber.live:  # a sinkful in each turn of the loop
+                    hub.resume(subscriber)
 
     seconds = stopwatch(resume)
     if min(sink.frames for sink in sinks) < len(journal.frames):

@@ -70,6 +70,7 @@ def _publish(subscribers: int, events: int, *, one: bool) -> float:
     def publish() -> None:
         for n in range(events):
             progress(bus, "a", n)
+            hub.flush()  # each in a turn of its own
 
     with ExitStack() as streams:
         for sink in sinks:

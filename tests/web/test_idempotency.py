@@ -116,8 +116,11 @@ def test_it_lives_as_long_as_its_operation() -> None:
     found = keys.find(tried)
     assert found is not None
     assert found.first.id == "first"
-    assert keys.find(attempt(keys, "a", body=b"[]")) is found
-    del found
+    other = keys.find(attempt(keys, "a", body=b"[]"))
+    assert other is not None
+    assert (found.is_same, other.is_same) == (True, False)
+    assert found.journal is other.journal
+    del found, other
     for id in ("first", "second"):  # the second one's end evicts the first
         bus.publish(StateEvent(operation=id, time=TIME, state=State.CANCELLED))
     gc.collect()
