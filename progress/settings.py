@@ -1,7 +1,8 @@
 """All bounds and timings: three frozen groups, read once, from arguments or the environment.
 
 `PROGRESS_<GROUP>_<FIELD>` sets a field, e.g. `PROGRESS_TIMING_HEARTBEAT=15`; `PROGRESS_HOSTS`,
-`PROGRESS_INTERIM` and `PROGRESS_DEBUG` stand alone. Durations are seconds, sizes are bytes.
+`PROGRESS_ORIGINS`, `PROGRESS_INTERIM` and `PROGRESS_DEBUG` stand alone. Durations are seconds,
+sizes are bytes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,17 @@ _CLOSE = 0.94
 
 _HOST = re.compile(r"\*|(?:\*\.)?[^*/:\s\[\]]+|[0-9A-Fa-f:.]+")
 """`*`, a name, the sub-domains of a name, or an address; no scheme, and no port."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?")
+"""What a browser sends: in lower case, and not `null`, which pages of all sorts send."""
+
+_DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
+"""It does not send those."""
+
+_AS_SENT = (
+    "* or as a browser sends it, like https://app.example.org:8443: in lower case, without"
+    " a path, a slash at the end or a port that goes without saying"
+)
 
 _Count = Annotated[int, Meta(ge=1)]
 _Bytes = Annotated[int, Meta(ge=1024)]
@@ -110,6 +122,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _GROUPS: dict[str, type[Struct]] = {"limits": Limits, "timing": Timing, "retention": Retention}
+_ALONE = ("hosts", "origins", "interim", "debug")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +133,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Retention = Retention()
     hosts: tuple[str, ...] = ()
     """`Host` names served besides loopback; `*.example.org` and `*` are understood."""
+    origins: tuple[str, ...] = ()
+    """Origins of other sites whose pages may use this server, as in `https://app.example.org`; `*`
+    is all of them, without their cookies."""
     interim: Literal["off", "direct", "proxied"] = "off"
     """Whether `102 Processing` may be sent to who asks for it: never, to clients that come without
     a proxy, or through proxies that are known to forward it. Some clients and proxies take an
@@ -137,6 +153,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for host in self.hosts:
             if not _HOST.fullmatch(host):
                 raise SettingsError(f"hosts: {host!r} has to be a name alone, as in localhost")
+        for origin in self.origins:
+            if origin != "*" and (not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin)):
+                raise SettingsError(f"origins: {origin!r} has to be {_AS_SENT}")
+        if "*" in self.origins and len(self.origins) > 1:
+            raise SettingsError("origins: * has to stand alone; it would take others' cookies away")
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -146,7 +167,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for name, group in _GROUPS.items()
             for field in msgspec.structs.fields(group)
         ]
-        return [f"PROGRESS_{name.upper()}" for name in (*names, "hosts", "interim", "debug")]
+        return [f"PROGRESS_{name.upper()}" for name in (*names, *_ALONE)]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -165,8 +186,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             name: _group(group, f"PROGRESS_{name.upper()}_", given)
             for name, group in _GROUPS.items()
         }
-        if hosts := given.get("PROGRESS_HOSTS"):
-            fields["hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+        for name in ("hosts", "origins"):
+            if listed := given.get(f"PROGRESS_{name.upper()}"):
+                fields[name] = tuple(one.strip() for one in listed.split(",") if one.strip())
         if interim := given.get("PROGRESS_INTERIM"):
             fields["interim"] = interim
         if debug := given.get("PROGRESS_DEBUG"):

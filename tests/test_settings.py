@@ -90,9 +90,59 @@ def test_what_is_a_host(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("https://a.example", ("https://a.example",)),
+        (
+            " http://a.example:8000 , https://b.example,",
+            ("http://a.example:8000", "https://b.example"),
+        ),
+        ("*", ("*",)),
+        ("", ()),
+        (" , ", ()),
+    ],
+)
+def test_origins(text: str, origins: tuple[str, ...]) -> None:
+    assert Settings.from_environment({"PROGRESS_ORIGINS": text}).origins == origins
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "a.example", "a.example:8000", "//a.example", "https://", "https://a.example/",
+        "https://a.example/x", "https://a.example?x", "https://A.example", "HTTPS://a.example",
+        "https://a.example:443", "http://a.example:80", "https://*.a.example", "null", "",
+        "https://a b", "https://a.example:", "https://u@a.example", "https://::1",
+    ],
+)  # fmt: skip
+def test_what_no_browser_sends_as_an_origin(origin: str) -> None:
+    """It would never match anything; and `null` would match sandboxed pages of anybody."""
+    with pytest.raises(SettingsError, match=r"^origins: .* has to be \* or as a browser sends it"):
+        Settings(origins=(origin,))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://a.example", "http://localhost:3000", "http://127.0.0.1", "http://[::1]:8000",
+        "https://a.example:80", "http://a.example:443", "https://xn--bcher-kva.example",
+        "capacitor://localhost", "chrome-extension://abcdefghijklmnop",
+    ],
+)  # fmt: skip
+def test_what_is_an_origin(origin: str) -> None:
+    assert Settings(origins=(origin,)).origins == (origin,)
+
+
+def test_all_origins_stand_alone() -> None:
+    with pytest.raises(SettingsError, match=r"^origins: \* has to stand alone"):
+        Settings(origins=("*", "https://a.example"))
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("PROGRESS_HOST", "PROGRESS_HOSTS"),
+        ("PROGRESS_ORIGIN", "PROGRESS_ORIGINS"),
         ("PROGRESS_DEBUGG", "PROGRESS_DEBUG"),
         ("PROGRESS_LIMIT_RUNNING", "PROGRESS_LIMITS_RUNNING"),
         ("PROGRESS_TIMINGS_IDLE", "PROGRESS_TIMING_IDLE"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TypeAlias
 
 from anyio import Event
 from anyio.lowlevel import checkpoint
@@ -15,7 +16,10 @@ from anyio.lowlevel import checkpoint
 from progress.core.frames import Frame, Joined
 from progress.hub import CloseReason
 
-__all__ = ["Buffer"]
+__all__ = ["Buffer", "Encode"]
+
+Encode: TypeAlias = Callable[[Frame | Joined], Iterable[bytes]]
+"""Gives the messages of a frame as a wire has them."""
 
 
 class Buffer:
@@ -24,11 +28,11 @@ class Buffer:
     def __init__(
         self,
         room: int,
-        encode: Callable[[Frame | Joined], Iterable[bytes]],
+        encode: Encode,
         drained: Callable[[], None],
         abort: Callable[[], None],
     ) -> None:
-        """`room` is in bytes; `encode` gives the messages of a frame as this wire has them."""
+        """`room` is in bytes."""
         self.abort = abort
         self.reason: CloseReason | None = None
         """Why it was closed, once it is."""
@@ -62,13 +66,17 @@ class Buffer:
         self.reason = reason
         self._wake.set()
 
+    async def wait(self) -> None:
+        """Return once something is written, or it is closed."""
+        self._wake = Event()
+        await self._wake.wait()
+
     async def messages(self) -> AsyncIterator[bytes]:
         """What was written, until it is closed. Asking for the next says that one is gone."""
         taken = 0
         while self._messages or self.reason is None:
             if not self._messages:
-                self._wake = Event()
-                await self._wake.wait()
+                await self.wait()
                 continue
             message = self._messages.popleft()
             yield message

@@ -1,16 +1,17 @@
 """Server-Sent Events (WHATWG HTML §9.2): straight to the socket, or through sse-starlette.
 
 Where the server lets go of the connection the hub writes to it, and nothing of the request is left.
-Under any other server the same bytes go out of a buffer, through `send`.
+Under any other server the same bytes go out of a buffer, through `send`; so do those of a poll, an
+answer that ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from random import uniform
 from typing import Protocol, cast
 
-from anyio import CancelScope, Event
+from anyio import CancelScope, Event, current_time
 from sse_starlette import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ from progress.settings import Settings
 
 from .buffer import Buffer
 from .extensions import ABORT, DETACH, Owner, extension
+from .polling import Poll, Question
 
 __all__ = ["EventStream", "refuse"]
 
@@ -36,6 +38,8 @@ _HEAD = (
     (b"connection", b"close"),
     (b"content-type", b"text/event-stream; charset=utf-8"),
 )
+
+_POLL_HEADERS = {**_HEADERS, "preference-applied": "wait", "vary": "Prefer"}
 
 _FAREWELL = 1.0
 """Seconds for the last frames where sse-starlette notices that uvicorn stops: a `progress serve`
@@ -60,15 +64,23 @@ class EventStream:
         "_settings",
         "_subscriber",
         "_subscription",
+        "_wait",
     )
 
     def __init__(
-        self, hub: Hub, settings: Settings, subscription: Subscription, after: Cursor | None
+        self,
+        hub: Hub,
+        settings: Settings,
+        subscription: Subscription,
+        after: Cursor | None,
+        wait: float | None = None,
     ) -> None:
+        """With `wait` it ends once it is up to date and has had news, or after so many seconds."""
         self._hub = hub
         self._settings = settings
         self._subscription = subscription
         self._after = after
+        self._wait = wait
         self._subscriber: Subscriber | None = None
         self._detached = False
         self._gone: Event | None = None
@@ -78,7 +90,7 @@ class EventStream:
         # At once, before anything is looked up: some proxies hold the head until the first byte.
         first = _retry(self._settings.timing.retry)
         detach = cast("_Detach | None", extension(scope, DETACH))
-        if detach is not None and scope["method"] == "GET":
+        if detach is not None and scope["method"] == "GET" and self._wait is None:
             # A list of its own: middleware adds to it.
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEAD]})
             await send({"type": "http.response.body", "body": first, "more_body": True})
@@ -90,8 +102,9 @@ class EventStream:
         with CancelScope() as running:
             # Without the extension the end of a response waits for the client to take the rest.
             abort = cast("Callable[[], None]", extension(scope, ABORT) or running.cancel)
-            buffer = Buffer(self._settings.limits.sink, _event, self.drained, abort)
-            await _response(self._chunks(buffer, first), self.dismiss)(scope, receive, send)
+            chunks = self._chunks(self._buffer(abort), first)
+            headers = _HEADERS if self._wait is None else _POLL_HEADERS
+            await _response(chunks, headers, self.dismiss)(scope, receive, send)
 
     def drained(self) -> None:
         """There is room, or there are new permits."""
@@ -117,6 +130,14 @@ class EventStream:
         if self._detached:
             await self._gone.wait()
 
+    def _buffer(self, abort: Callable[[], None]) -> Buffer:
+        room = self._settings.limits.sink
+        if self._wait is None:
+            return Buffer(room, _event, self.drained, abort)
+        until = current_time() + self._wait if self._wait else None
+        question = Question(self._subscription.journal, self._after, until)
+        return Poll(room, _event, self.drained, abort, question)
+
     async def _chunks(self, buffer: Buffer, first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
@@ -131,7 +152,7 @@ def refuse(bye: Bye, settings: Settings) -> EventSourceResponse:
     async def chunks() -> AsyncIterator[bytes]:
         yield _retry(settings.timing.retry) + Frame(bye).sse
 
-    return _response(chunks())
+    return _response(chunks(), _HEADERS)
 
 
 class _Call:
@@ -142,11 +163,13 @@ class _Call:
 
 
 def _response(
-    chunks: AsyncIterator[bytes], leave: Callable[[], None] | None = None
+    chunks: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+    leave: Callable[[], None] | None = None,
 ) -> EventSourceResponse:
     response = EventSourceResponse(
         chunks,
-        headers=_HEADERS,
+        headers=headers,
         # Heartbeats are the hub's: named events, because page scripts cannot see comments.
         ping=0,
         shutdown_event=None if leave is None else cast("Event", _Call(leave)),

@@ -22,6 +22,7 @@ from progress.delivery.sse import refuse
 from progress.errors import Crowded
 from progress.settings import Settings
 from progress.web.access import is_loopback
+from progress.web.origins import cross_origin
 from progress.web.problems import deny
 
 __all__ = ["CONNECTION", "Admission", "Connected", "Front"]
@@ -149,6 +150,7 @@ class Admission:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._refusal = cross_origin(self._refuse, settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a connection in, or say that there are too many."""
@@ -162,6 +164,9 @@ class Admission:
             await self._app(scope, receive, send)
             return
         connection.let_go()
+        await self._refusal(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "text/event-stream" in HTTPConnection(scope).headers.get("accept", ""):
             # An `EventSource` never comes back after a 4xx or 5xx.
             bye = Bye(reason="busy", reconnect=True)

@@ -26,6 +26,7 @@ from progress.errors import (
 )
 from progress.runner import Runner
 from progress.runner.runner import Draft
+from progress.settings import Settings
 
 from .requests import StartRequest
 
@@ -201,16 +202,22 @@ def _check_name(field: str, hosts: tuple[str, ...]) -> None:
         )
 
 
-def check_origin(connection: HTTPConnection, hosts: tuple[str, ...]) -> None:
+def check_origin(connection: HTTPConnection, settings: Settings, is_guarded: bool) -> None:
     """Refuse a WebSocket from a page of another site (RFC 6455 §10.2): no browser does.
 
     What is no browser sends no `Origin`, or whatever it likes.
 
     Raises:
-        Forbidden: the page is neither of this host nor of one in `PROGRESS_HOSTS`.
+        Forbidden: the page is neither of this host nor of one in `PROGRESS_HOSTS`, nor is its
+            origin in `PROGRESS_ORIGINS`. `*` there is no leave to use the cookies of whoever is
+            lured onto a page: browsers send them along, and only a hook heeds them.
     """
+    is_someone = any(name in connection.headers for name in ("cookie", "authorization"))
+    allows_all = "*" in settings.origins and not (is_guarded and is_someone)
     for origin in connection.headers.getlist("origin"):
-        _check_origin(origin, connection.headers.get("host", "").lower(), hosts)
+        if allows_all or origin in settings.origins:
+            continue
+        _check_origin(origin, connection.headers.get("host", "").lower(), settings.hosts)
 
 
 def _check_origin(origin: str, host: str, hosts: tuple[str, ...]) -> None:
@@ -220,7 +227,7 @@ def _check_origin(origin: str, host: str, hosts: tuple[str, ...]) -> None:
     name = "" if match is None else match["name"].strip("[]")
     is_same = host in (authority, authority + port) or host + port == authority
     if not is_same and not any(_matches(name, one.lower()) for one in hosts):
-        advice = f"; the operator can add {name} to PROGRESS_HOSTS" if name else ""
+        advice = "; the operator can add it to PROGRESS_ORIGINS" if name else ""
         raise Forbidden(f"a page of {origin} may not connect here{advice}")
 
 

@@ -30,12 +30,14 @@ from .idempotency import Principal
 from .legacy import Legacy
 from .openapi import document
 from .operations import Operations
+from .origins import cross_origin
 from .problems import deny
 from .processing import tell_of
 from .requests import prefix
 from .resource import Resource, json_response, not_found
 from .sockets import Sockets
 from .starting import Starts
+from .static import Static
 from .streams import Streams
 
 __all__ = ["RUNNING", "Progress"]
@@ -99,10 +101,12 @@ class Progress:
             Route("/healthz", Resource(GET=_healthy)),
             Route("/readyz", Resource(GET=self._ready)),
             Route("/openapi.json", Resource(GET=self._describe)),
+            *Static().routes,
         ]
         self._router = Router(
             self.routes, redirect_slashes=False, default=not_found, lifespan=self.lifespan
         )
+        self._app = cross_origin(self._serve, self.settings.origins)
         self._is_running = False
 
     @overload
@@ -215,6 +219,9 @@ class Progress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as an ASGI 3 application."""
+        await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             try:
                 check_host(HTTPConnection(scope), self.settings.hosts)

@@ -19,6 +19,8 @@ __all__ = ["document"]
 
 _Object: TypeAlias = dict[str, object]
 
+_EVENTS = "events, one to a `data:` line; `Prefer: wait=N` ends them with the news, or after N s"
+
 
 def document(kinds: Kinds, prefix: str) -> _Object:
     """Describe all routes, mounted under `prefix`, and what each kind takes."""
@@ -29,20 +31,22 @@ def document(kinds: Kinds, prefix: str) -> _Object:
         "components": {"schemas": _schemas(kinds)},
         "paths": {
             "/operations": {"get": _list(), "post": _start()},
-            "/operations/{id}": _under_id(get=_show()),
-            "/operations/{id}/cancel": _under_id(
-                post=_route("Cancel an operation", {"202": _json("it stops", "Snapshot")})
+            "/operations/{id}": _under("id", get=_show()),
+            "/operations/{id}/cancel": _under(
+                "id", post=_route("Cancel an operation", {"202": _json("it stops", "Snapshot")})
             ),
-            "/operations/{id}/events": _under_id(get=_stream("Stream one operation", "types")),
+            "/operations/{id}/events": _under("id", get=_stream("Stream one operation", "types")),
             "/events": {
                 "get": _stream("Stream all that match", "operation", "kind", "label", "types")
             },
             "/ws": {"get": _route("Open a WebSocket", {"101": {"description": "JSON-RPC 2.0"}})},
-            "/legacy/{kind}": {"parameters": [_path("kind")], "post": _hold()},
+            "/legacy/{kind}": _under("kind", post=_hold()),
             "/kinds": _plain("List the kinds, with the JSON Schema of their parameters"),
             "/healthz": _plain("Say that the process lives"),
             "/readyz": _plain("Say whether operations can be started"),
             "/openapi.json": _plain("This document"),
+            "/": {"get": _route("The page", {"200": _file("text/html")})},
+            "/static/{path}": _under("path", get=_static()),
         },
     }
 
@@ -115,12 +119,20 @@ def _show() -> _Object:
 def _stream(summary: str, *filters: str) -> _Object:
     events = {"text/event-stream": {"schema": _ref("Message")}}
     answers: _Object = {
-        "200": {"description": "events, one to a `data:` line", "content": events},
+        "200": {"description": _EVENTS, "content": events},
     }
     if not filters[1:]:
         answers["204"] = {"description": "nothing can come after that `Last-Event-ID`"}
-    after = [_query("after", many=False), _header("Last-Event-ID")]
+    after = [_query("after", many=False), _header("Last-Event-ID"), _header("Prefer")]
     return _route(summary, answers, [*map(_query, filters), *after])
+
+
+def _static() -> _Object:
+    answers: _Object = {
+        "200": _file("text/javascript"),
+        "304": {"description": "what `If-None-Match` names is still right"},
+    }
+    return _route("A file of the page or of the SDK", answers, [_header("If-None-Match")])
 
 
 def _plain(summary: str) -> _Object:
@@ -137,12 +149,16 @@ def _route(summary: str, answers: _Object, parameters: list[_Object] | None = No
     }
 
 
-def _under_id(**routes: _Object) -> _Object:
-    return {"parameters": [_path("id")], **routes}
+def _under(parameter: str, **routes: _Object) -> _Object:
+    return {"parameters": [_path(parameter)], **routes}
 
 
 def _path(name: str) -> _Object:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _file(media_type: str) -> _Object:
+    return {"description": "the file", "content": {media_type: {"schema": {}}}}
 
 
 def _json(description: str, schema: str | None) -> _Object:

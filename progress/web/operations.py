@@ -24,7 +24,17 @@ from progress.settings import Settings
 
 from .access import Access
 from .prefer import responds_async, wait
-from .requests import StartRequest, body, choices, labels, number, place, prefix, unless_gone
+from .requests import (
+    StartRequest,
+    body,
+    choices,
+    labels,
+    none_match,
+    number,
+    place,
+    prefix,
+    unless_gone,
+)
 from .resource import json_response, operation_headers, operation_json
 from .starting import Starts
 
@@ -148,10 +158,7 @@ def _respond(
 
 
 def _matches(request: Request, journal: Journal) -> bool:
-    """Weak comparison with `If-None-Match` (RFC 9110 §13.1.2)."""
-    fields = ",".join(request.headers.getlist("if-none-match"))
-    tags = [tag.strip().removeprefix("W/") for tag in fields.split(",")]
-    return "*" in tags or f'"{journal.snapshot.cursor}"' in tags
+    return none_match(request, f'"{journal.snapshot.cursor}"')
 
 
 def _next(request: Request, last: Cursor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import quote
 
@@ -26,9 +27,11 @@ from progress.settings import Limits
 
 __all__ = [
     "StartRequest",
+    "accepts_gzip",
     "body",
     "choices",
     "labels",
+    "none_match",
     "number",
     "place",
     "prefix",
@@ -36,6 +39,10 @@ __all__ = [
     "stream_filter",
     "unless_gone",
 ]
+
+
+_WEIGHT = re.compile(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", re.IGNORECASE)
+"""RFC 9110 §12.4.2."""
 
 
 class StartRequest(Struct, forbid_unknown_fields=True):
@@ -97,6 +104,24 @@ def prefix(scope: Scope) -> str:
     """The path that the application is mounted under, as it stands in a link."""
     path = scope.get("root_path", "").strip("/")
     return "/" + quote(path, safe="/:@!$&'()*+,;=~") if path else ""
+
+
+def none_match(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` names that entity tag; the comparison is weak (RFC 9110 §13.1.2)."""
+    fields = ",".join(request.headers.getlist("if-none-match"))
+    tags = [field.strip().removeprefix("W/") for field in fields.split(",")]
+    return "*" in tags or tag in tags
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Whether the client would rather have an answer compressed (RFC 9110 §12.5.3)."""
+    weights: dict[str, float] = {}
+    for item in ",".join(request.headers.getlist("accept-encoding")).split(","):
+        coding, _, weight = item.partition(";")
+        found = _WEIGHT.fullmatch(weight or "q=1")
+        weights[coding.strip().lower()] = float(found[1]) if found else 0.0
+    asked = weights.get("gzip", weights.get("*", 0.0))
+    return asked > 0 and asked >= weights.get("identity", 0.0)
 
 
 def stream_cursor(request: Request) -> tuple[Cursor | None, bool]:

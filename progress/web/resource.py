@@ -57,6 +57,8 @@ class Resource:
             response = problem_response(error)
         except ClientDisconnect:
             return
+        if isinstance(response, Response):
+            response.headers["x-content-type-options"] = "nosniff"
         await response(scope, receive, send)
 
     def _no_endpoint(self, method: str) -> Response:

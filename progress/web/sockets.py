@@ -97,7 +97,7 @@ class Sockets:
         """Accept a WebSocket and serve it."""
         websocket = WebSocket(scope, receive, send)
         try:
-            check_origin(websocket, self.settings.hosts)
+            check_origin(websocket, self.settings, self.access.is_guarded)
             if self.calls is None:
                 raise NotRunning
             if (bye := self.hub.refusal) is not None:

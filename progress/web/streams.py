@@ -1,4 +1,4 @@
-"""The SSE endpoints: what a stream is of, and where it goes on."""
+"""The SSE endpoints: what a stream is of, where it goes on, and whether it ends with the news."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from progress.hub import Hub, Subscription
 from progress.settings import Settings
 
 from .access import Access, Permissions
+from .prefer import wait
 from .requests import stream_cursor, stream_filter
 
 __all__ = ["Streams"]
 
 
 class Streams:
-    """`GET /operations/{id}/events` and `GET /events`."""
+    """`GET /operations/{id}/events` and `GET /events`; with `Prefer: wait=N` answers that end."""
 
     def __init__(self, bus: Bus, hub: Hub, access: Access, settings: Settings) -> None:
         self._bus = bus
@@ -38,7 +39,7 @@ class Streams:
             return Response(status_code=204)
         if (bye := self._hub.refusal) is not None:
             return refuse(bye, self._settings)
-        return EventStream(self._hub, self._settings, Subscription(filter, journal), after)
+        return self._stream(request, Subscription(filter, journal), after)
 
     async def many(self, request: Request) -> ASGIApp:
         """Stream all operations that match and may be read, those that start later too."""
@@ -49,8 +50,15 @@ class Streams:
             return refuse(bye, self._settings)
         permissions = self._access.permissions(request)
         subscription = Subscription(filter, permits=permissions)
-        stream = EventStream(self._hub, self._settings, subscription, after)
+        stream = self._stream(request, subscription, after)
         return stream if permissions is None else _Guarded(stream, permissions)
+
+    def _stream(
+        self, request: Request, subscription: Subscription, after: Cursor | None
+    ) -> EventStream:
+        asked = wait(request.headers.getlist("prefer"))
+        seconds = None if asked is None else min(asked, self._settings.timing.wait)
+        return EventStream(self._hub, self._settings, subscription, after, seconds)
 
     def _has_seen_the_end(self, journal: Journal, after: Cursor) -> bool:
         head = self._bus.head

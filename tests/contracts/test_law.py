@@ -17,6 +17,7 @@ from hypothesis.stateful import invariant, rule
 from progress.core.cursor import ZERO, Cursor
 from progress.core.event import TYPES, LogEvent, OutputEvent, StateEvent
 from progress.core.filter import Filter
+from progress.core.journal import Journal
 from progress.errors import Expired, NotFound
 from progress.hub import Hub, Subscriber, Subscription
 from tests.support.sinks import MemorySink
@@ -50,6 +51,8 @@ class Client:
                 assert message.cursor > self.newest, "dispatched twice, or out of order"
                 self.newest = message.cursor
         assert all(map(self.claim.types, self.view.snapshots.values())), "not asked for"
+        if self.sink.closed and not self.sink.data and not self.subscriber.closed:
+            self.drop()  # a poll has ended
 
     def drop(self) -> None:
         """Lose the connection, with whatever was not received."""
@@ -111,13 +114,17 @@ class Law(World):
         again = bool(client.view.last_event_id)
         client.view.connect(str(after) if after else None)
         client.newest = ZERO
-        client.sink = MemorySink(room)
+        client.sink = self.sink(room, journal, after)
         claim.begin(after, self.bus.head, again=again)
         client.desk = Desk()
         subscription = Subscription(claim.filter, journal, client.desk if claim.guarded else None)
         client.subscriber = client.stack.enter_context(
             self.hub.subscribe(client.sink, subscription, after)
         )
+
+    def sink(self, room: int, journal: Journal | None, after: Cursor | None) -> MemorySink:
+        """For one connection."""
+        return MemorySink(room)
 
     @rule(data=st.data())
     def permit(self, data: st.DataObject) -> None:

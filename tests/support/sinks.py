@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from progress.core.frames import Frame, Joined
+from progress.delivery.polling import Poll, Question
 from progress.hub import CloseReason, Hub, Subscriber
 
 
@@ -44,3 +45,33 @@ class MemorySink:
         del self.data[:count]
         hub.resume(subscriber)
         return taken
+
+
+class PollSink(MemorySink):
+    """The same with a `Poll` before it, which knows when it ends."""
+
+    def __init__(self, room: int, question: Question) -> None:
+        super().__init__(room)
+        # What it takes is kept here, so that it has room whenever it still takes something.
+        self._poll = Poll(1, self._keep, self.abort, self.abort, question)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a frame should be written."""
+        return self._poll.has_room if self.closed else super().has_room
+
+    def write(self, frame: Frame | Joined) -> bool:
+        """Take a frame, unless it has ended; say whether there is room for another."""
+        has_room = self._poll.write(frame)
+        self.closed = self._poll.reason is not None
+        return has_room if self.closed else self.has_room
+
+    def close(self, reason: CloseReason) -> None:
+        """End after what is here."""
+        self._poll.close(reason)
+        super().close(reason)
+
+    def _keep(self, frame: Frame | Joined) -> tuple[bytes, ...]:
+        self.data += frame.sse
+        self.most = max(self.most, len(self.data))
+        return ()

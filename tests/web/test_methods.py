@@ -10,7 +10,10 @@ from tests.support.server import Server
 from tests.support.web import UNKNOWN, check_problem, start
 from tests.support.wire import Connection, request
 
-ROUTES = sorted({str(getattr(route, "path", "")) for route in Progress().routes})
+ALL = sorted({str(getattr(route, "path", "")) for route in Progress().routes})
+FILES = ["/", "/static/{path:path}"]
+"""Whether there are any is tested elsewhere."""
+ROUTES = [path for path in ALL if path not in FILES]
 GETS = [path for path in ROUTES if not path.endswith(("/cancel", "/{kind}"))]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"}
 STREAMS = [path for path in ROUTES if path.endswith("/events")]
@@ -39,13 +42,13 @@ def exchange(server: Server, method: str, path: str) -> tuple[int, dict[str, str
     return int(status.split()[1]), dict(fields)
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", ALL)
 def test_options(server: Server, path: str, operation: str) -> None:
     status, headers = exchange(server, "OPTIONS", path.replace("{id}", operation))
     assert status == 204
     methods = set(headers["allow"].split(", "))
     assert "OPTIONS" in methods
-    assert ("HEAD" in methods) == ("GET" in methods) == (path in GETS)
+    assert ("HEAD" in methods) == ("GET" in methods) == (path in [*GETS, *FILES])
     assert not [name for name in headers if name.startswith("access-control-")]
 
 
@@ -81,7 +84,7 @@ def test_head_of_an_endless_stream_leaves_no_subscriber(tight_server: Server) ->
                 break
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", ALL)
 def test_method_not_allowed(client: httpx2.Client, path: str, operation: str) -> None:
     path = path.replace("{id}", operation)
     allowed = client.options(path).headers["allow"]
@@ -103,7 +106,8 @@ def test_operation_survives_other_methods(client: httpx2.Client, operation: str)
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize(
-    "path", ["/", "//", "/operations/", "/Operations", "/operations/a/b", "/events/", "/x%2Fy"]
+    "path",
+    ["/static", "/operations/", "/Operations", "/operations/a/b", "/events/", "/x%2Fy"],
 )
 def test_unknown_path(client: httpx2.Client, method: str, path: str) -> None:
     answer = client.request(method, path)
@@ -114,6 +118,7 @@ def test_unknown_path(client: httpx2.Client, method: str, path: str) -> None:
 
 def test_routes_are_plain_paths() -> None:
     assert set(STREAMS) == {"/events", "/operations/{id}/events"}
+    assert set(ALL) == {*ROUTES, *FILES}
     assert not [path for path in ROUTES if not re.fullmatch(r"(/[a-z.]+|/\{(id|kind)\})+", path)]
 
 
