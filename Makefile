@@ -1,4 +1,5 @@
 # run: the demo on http://127.0.0.1:8000     test check format interop bench soak: for developers
+# js browser: their parts of `test`          bench-page: what the page costs a browser
 # lock: renew requirements-dev.lock          clean: remove what this file made
 # Settings: make run PORT=8001 APP=examples.demo:app; make test ARGS='-k cursor';
 # VENV and PYTHON may also come from the environment.
@@ -13,6 +14,8 @@ ARGS =
 BIN = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime-installed
 DEV = $(VENV)/.dev-installed
+JS = tests/js/node_modules/.installed
+RUNTIMES = build/interop/js/.installed
 NODE = build/bench/node/.installed
 NGINX = build/bench/nginx/.unpacked
 PROXIES = build/interop/.unpacked
@@ -24,14 +27,28 @@ APT = apt() { \
 	$$sudo apt-get update -qq && \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$$@"; \
 	}; apt
+# Usage: $(NEED) COMMAND:PACKAGE...  What is called, and the package that has it.
+NEED = need() { \
+	missing=; for one in "$$@"; do \
+		command -v $${one%:*} >/dev/null || missing="$$missing $${one\#*:}"; \
+	done; [ -z "$$missing" ] || { $(APT) $$missing; }; \
+	}; need
 
-.PHONY: run test check format interop bench soak clean lock curl cc openssl clients
+.PHONY: run test js browser check format interop bench bench-page soak clean lock
+.PHONY: curl cc openssl clients node browsers
 
 run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(DEV) | curl
+test: $(DEV) $(JS) | curl browsers
 	$(BIN)/python -m pytest $(ARGS)
+
+# The SDK, the element and the page: types, unit tests, the npm package, sizes.
+js: $(DEV) $(JS)
+	$(BIN)/python -m pytest tests/js $(ARGS)
+
+browser: $(DEV) $(JS) | browsers
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -43,11 +60,14 @@ format: $(DEV)
 	$(BIN)/ruff format .
 
 # What others make of the server: the proxies of examples/proxies before it, and clients.
-interop: $(DEV) | $(PROXIES) curl openssl clients
+interop: $(DEV) | $(PROXIES) $(RUNTIMES) curl openssl clients
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 bench: $(DEV) | $(NODE) $(NGINX) cc
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-page: $(DEV) | browsers
+	$(BIN)/python -m tests.bench.page $(ARGS)
 
 # Five minutes: subscribers that come and go leave nothing behind.
 soak: $(DEV)
@@ -59,7 +79,7 @@ lock: $(DEV)
 		--group dev --output-file requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/js/node_modules
 	find progress tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # To run the server needs no more than the package itself; the lock says which versions.
@@ -75,12 +95,29 @@ $(DEV): $(RUNTIME)
 	$(PIP) install --requirement requirements-dev.lock
 	@touch $@
 
+# The compiler of types, the linters of the npm package, axe-core, React; nothing that is served.
+$(JS): tests/js/package.json tests/js/package-lock.json | node
+	npm ci --prefix tests/js --loglevel error --no-audit --no-fund
+	@touch $@
+
+# Other runtimes of JavaScript than Node.
+$(RUNTIMES): | node
+	@mkdir -p $(@D)
+	npm install --loglevel error --no-audit --no-fund --prefix $(@D) deno@2.9.6 bun@1.4.5
+	@touch $@
+
+node:
+	@$(NEED) node:nodejs npm:npm
+
+# They depend on fontconfig, and that on a font, so that text is no row of boxes.
+browsers:
+	@$(NEED) chromium:chromium firefox-esr:firefox-esr
+
 # What the benchmarks compare with, and the compiler of their load client.
 cc:
 	@command -v cc >/dev/null || { $(APT) gcc libc6-dev; }
 
-$(NODE):
-	@command -v npm >/dev/null || { $(APT) nodejs npm; }
+$(NODE): | node
 	@mkdir -p $(@D)
 	npm install --silent --no-audit --no-fund --prefix $(@D) better-sse@0.16 ws@8
 	@touch $@
@@ -104,13 +141,9 @@ $(PROXIES):
 		for package in archives/*.deb; do dpkg-deb -x $$package debian || exit; done
 	@touch $@
 
-# Usage: what is called, and the package that has it.
-CLIENTS = cadaver:cadaver litmus:litmus node:nodejs go:golang-go javac:default-jdk-headless \
-	chromium:chromium
 clients:
-	@missing=; for client in $(CLIENTS); do \
-		command -v $${client%:*} >/dev/null || missing="$$missing $${client#*:}"; \
-	done; [ -z "$$missing" ] || { $(APT) $$missing; }
+	@$(NEED) cadaver:cadaver litmus:litmus node:nodejs go:golang-go \
+		javac:default-jdk-headless chromium:chromium
 
 openssl:
 	@command -v openssl >/dev/null || { $(APT) openssl; }

@@ -51,15 +51,45 @@ class Proxy:
         self._target = target
         self._portal = portal
         self._released = anyio.Event()
+        self._is_cut = False
+        self._carried: set[anyio.CancelScope] = set()
 
     def release(self) -> None:
         """Let all that is stalled move on, for good."""
         self._portal.call(self._released.set)
 
+    def cut(self) -> None:
+        """Reset all connections, and each new one until `restore`."""
+        self._portal.call(self._cut)
+
+    def restore(self) -> None:
+        """Carry new connections again."""
+        self._is_cut = False
+
     async def connect(self, client: SocketStream) -> None:
-        """Carry one connection to its end."""
+        """Carry one connection to its end, or to a cut."""
+        async with client:
+            with anyio.CancelScope() as scope:
+                self._carried.add(scope)
+                try:
+                    if self._is_cut:
+                        scope.cancel()
+                    await self._carry(client)
+                except OSError:
+                    scope.cancel()  # nobody listens there
+                finally:
+                    self._carried.remove(scope)
+            if scope.cancel_called:
+                _reset(client)
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        for scope in self._carried:
+            scope.cancel()
+
+    async def _carry(self, client: SocketStream) -> None:
         up, down = self.up, self.down
-        async with client, await anyio.connect_tcp(_HOST, self._target) as server:
+        async with await anyio.connect_tcp(_HOST, self._target) as server:
             for end in (client, server):
                 raw: socket.socket = end.extra(SocketAttribute.raw_socket)
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
