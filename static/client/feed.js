@@ -133,7 +133,7 @@ export class Feed {
       }
       if (error === RESTART) await this.#sleep(GATHER);
       if (error === RESTART || error === STOP) continue;
-      const isRefused = !this.#isOpen && error && (error instanceof Refused || !isPassing(error));
+      const isRefused = error instanceof Refused || (!this.#isOpen && error && !isPassing(error));
       if (isRefused && error.status !== 401 && ++refusals < this.#order.length) continue;
       if (isRefused && /^40[13]$/.test(error.status)) return this.#stop(error);
       refusals = 0;
@@ -205,6 +205,7 @@ export class Feed {
         gone: (/** @type {Want} */ want, /** @type {import("./index.js").Problem} */ problem) =>
           this.#gone(want, new ProgressError(problem.status ?? 404, problem)),
         sleep: (/** @type {number} */ ms) => sleep(clock, ms, signal),
+        now: () => clock.now(),
       };
       const isOver = await unlessAborted(TRANSPORTS[transport](link), signal);
       if (isOver) this.#wants.forEach((want) => want.operation && this.#gone(want, null));

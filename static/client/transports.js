@@ -19,6 +19,7 @@ import { pathFor } from "./wants.js";
  * @property {(message: Message) => void} message
  * @property {(want: Want, problem: import("./index.js").Problem) => void} gone
  * @property {(ms: number) => Promise<void>} sleep
+ * @property {() => number} now
  */
 
 /** This transport does not get through; another may. */
@@ -28,8 +29,8 @@ export class Refused extends Error {}
 const WAIT = 20;
 /** Milliseconds between two polls. */
 const PACE = 1000;
-/** As many, and what is better may be tried again. */
-const POLLS = 300;
+/** Milliseconds after which what is better may be tried again. */
+const LONG = 600_000;
 
 /**
  * One request for events: endless, or with `wait` until there are news, that many seconds at most.
@@ -75,8 +76,9 @@ export const sse = (link) => read(link);
 /** @param {Link} link */
 export async function poll(link) {
   // The first one is answered at once, so that it shows whether anybody is there.
-  for (let polls = 0; polls < POLLS; polls++) {
-    if (await read(link, polls && WAIT)) return true;
+  const until = link.now() + LONG;
+  for (let wait = 0; link.now() < until; wait = WAIT) {
+    if (await read(link, wait)) return true;
     await link.sleep(PACE);
   }
   return false;
@@ -108,7 +110,8 @@ export async function ws(link) {
       if (!waiting && cursor) link.cursor = cursor;
       return;
     }
-    if (error && !/^(404|410)$/.test(error.data?.status)) throw new Refused(error.message);
+    // What is wrong with one is no reason to refuse the others; 401 is another matter.
+    if (error && !/^4(?!01)/.test(error.data?.status)) throw new Refused(error.message);
     if (error) link.gone(wants[id], error.data);
     if (--waiting) return;
     if (result) link.cursor = result.cursor;

@@ -16,7 +16,16 @@ const NOTHING = {
 
 /** @param {any} [fields] @returns {any} */
 const snapshot = ({ n = 1, epoch = EPOCH, ...fields } = {}) => ({
-  ...{ id: "a", kind: "copy", state: "running", progress: NOTHING, steps: [], params: {}, labels: {}, result: null },
+  ...{
+    id: "a",
+    kind: "copy",
+    state: "running",
+    progress: NOTHING,
+    steps: [],
+    params: {},
+    labels: {},
+    result: null,
+  },
   ...{ error: null, created_at: TIME, started_at: TIME, updated_at: TIME, finished_at: null },
   ...{ cursor: `${epoch}-${n}`, ...fields },
 });
@@ -49,7 +58,9 @@ test("nothing comes after four of the states", () => {
 
 test("the fold changes neither the snapshot nor its steps", () => {
   const step = { id: "scan", completed: 1 };
-  const before = Object.freeze(snapshot({ steps: Object.freeze([Object.freeze(step)]), progress: Object.freeze(NOTHING) }));
+  const before = Object.freeze(
+    snapshot({ steps: Object.freeze([Object.freeze(step)]), progress: Object.freeze(NOTHING) }),
+  );
   const more = fold(before, event("progress", 2, { progress: NOTHING, step: { ...step, completed: 2 } }));
   const other = fold(before, event("progress", 2, { progress: NOTHING, step: { id: "copy" } }));
   const ended = fold(before, event("state", 2, { state: "succeeded", result: 1 }));
@@ -94,7 +105,8 @@ test("a view tells what was news", () => {
     [gap("trimmed"), true],
     [{ type: "bye", reason: "drain", reconnect: true }, false],
   ];
-  for (const [message, isNews] of messages) assert.equal(view.apply(message), isNews, JSON.stringify(message));
+  for (const [message, isNews] of messages)
+    assert.equal(view.apply(message), isNews, JSON.stringify(message));
   assert.equal(view.snapshots.get("a")?.cursor, `${EPOCH}-10`);
 });
 
@@ -109,7 +121,10 @@ test("one of another history does, however low it counts", () => {
   const view = new View();
   view.apply(introduce({ n: 500 }));
   view.apply(introduce({ n: 1, epoch: EPOCH + 1, state: "queued" }));
-  assert.deepEqual([...view.snapshots.values()].map(({ state }) => state), ["queued"]);
+  assert.deepEqual(
+    [...view.snapshots.values()].map(({ state }) => state),
+    ["queued"],
+  );
 });
 
 test("events of another history are kept, though they count from one again", () => {
@@ -127,11 +142,13 @@ for (const reason of ["epoch", "future", "expired"]) {
     /** @type {any[]} */
     const forgotten = [];
     const view = new View((snapshot) => forgotten.push(snapshot));
-    for (const id of ["a", "b", "c"]) view.apply({ type: "snapshot", operation: id, snapshot: snapshot({ id }) });
+    for (const id of ["a", "b", "c"])
+      view.apply({ type: "snapshot", operation: id, snapshot: snapshot({ id }) });
     view.apply(gap(reason));
     assert.equal(view.snapshots.size, 3, "until then it stays");
-    view.apply({ type: "snapshot", operation: "b", snapshot: snapshot({ id: "b" }) }); // no news, but a confirmation
-    view.apply({ type: "bye", reason: "drain", reconnect: true }); // the bookmark may be one of the next connection
+    view.apply({ type: "snapshot", operation: "b", snapshot: snapshot({ id: "b" }) }); // it confirms
+    // The bookmark may be one of the next connection.
+    view.apply({ type: "bye", reason: "drain", reconnect: true });
     assert.deepEqual(forgotten, []);
     view.apply(ping(9));
     assert.deepEqual(forgotten, [snapshot({ id: "a" }), snapshot({ id: "c" })]);
@@ -166,7 +183,9 @@ test("what is shown never falls, and is 1 only on success, whatever comes", () =
     let highest = 0;
     for (let n = 2; n < 40; n++) {
       const fraction = pick([null, 0, 1, random(), random(), random()]);
-      const state = pick(n < 30 ? ["queued", "running", "cancelling"] : ["succeeded", "failed", "cancelled", "lost"]);
+      const state = pick(
+        n < 30 ? ["queued", "running", "cancelling"] : ["succeeded", "failed", "cancelled", "lost"],
+      );
       const next = pick([
         event("progress", n, { progress: { ...NOTHING, fraction }, step: null }),
         event("progress", n, { progress: { ...NOTHING, fraction }, step: null }),

@@ -15,7 +15,11 @@ const cookies = [];
 face.addEventListener = target.addEventListener.bind(target);
 face.removeEventListener = target.removeEventListener.bind(target);
 face.location = new URL("http://server.test/progress/page?x=1");
-face.document = Object.assign(new EventTarget(), { hidden: false, visibilityState: "visible", baseURI: face.location.href });
+face.document = Object.assign(new EventTarget(), {
+  hidden: false,
+  visibilityState: "visible",
+  baseURI: face.location.href,
+});
 Object.defineProperty(face.document, "cookie", { set: (text) => void cookies.push(text), get: () => "" });
 const storage = new Map();
 face.sessionStorage = {
@@ -63,7 +67,10 @@ async function live(options) {
   return { ...all, journal, operation };
 }
 
-for (const [name, wake] of [...Object.entries(WAKES), /** @type {const} */ (["visible", () => show(false)])]) {
+for (const [name, wake] of [
+  ...Object.entries(WAKES),
+  /** @type {const} */ (["visible", () => show(false)]),
+]) {
   test(`${name}: what waits for its next try does not wait any more`, async () => {
     const { clock, server, journal, operation } = await live({ random: () => 0.999 });
     if (name === "visible") show(true);
@@ -87,7 +94,7 @@ for (const [name, wake] of [...Object.entries(WAKES), /** @type {const} */ (["vi
 }
 
 for (const [name, wake] of Object.entries(WAKES)) {
-  test(`${name}: a stream that may be dead without saying so is made anew, at once, from the cursor`, async () => {
+  test(`${name}: a stream that may be dead without saying so is made anew, at once`, async () => {
     const { clock, server, journal, operation } = await live();
     const [dead] = [...server.open];
     server.open.clear(); // the network is another one: nothing comes any more, and nobody says so
@@ -165,7 +172,8 @@ test("a page that waits for its first answer wakes up, too", async () => {
 });
 
 test("closed: the page's events mean nothing any more", async () => {
-  const count = () => getEventListeners(target, "online").length + getEventListeners(face.document, "resume").length;
+  const count = () =>
+    getEventListeners(target, "online").length + getEventListeners(face.document, "resume").length;
   const before = count();
   const { clock, server, client } = await live();
   assert.equal(count(), before + 2);
@@ -194,7 +202,9 @@ test("the transport that got through is remembered by the tab, for the next page
   const { clock, server, client } = rig();
   server.add({ id: "a" });
   server.gate = ({ route, headers }) =>
-    /events/.test(route) && !headers.has("prefer") ? new Response("<p>", { headers: { "Content-Type": "text/html" } }) : undefined;
+    /events/.test(route) && !headers.has("prefer")
+      ? new Response("<p>", { headers: { "Content-Type": "text/html" } })
+      : undefined;
   client.watch("a");
   await clock.advance(1_000);
   assert.equal(client.connection.snapshot.transport, "ws");
@@ -203,12 +213,20 @@ test("the transport that got through is remembered by the tab, for the next page
   next.server.add({ id: "a" });
   next.client.watch("a");
   await next.clock.advance(1_000);
-  assert.deepEqual(next.server.streams.map(({ route }) => route), ["GET ws"]);
+  assert.deepEqual(
+    next.server.streams.map(({ route }) => route),
+    ["GET ws"],
+  );
 });
 
 test("a storage that is forbidden does no harm", async () => {
   const kept = face.sessionStorage;
-  Object.defineProperty(face, "sessionStorage", { configurable: true, get: () => { throw new DOMException("no", "SecurityError"); } });
+  Object.defineProperty(face, "sessionStorage", {
+    configurable: true,
+    get: () => {
+      throw new DOMException("no", "SecurityError");
+    },
+  });
   await live();
   Object.defineProperty(face, "sessionStorage", { configurable: true, value: kept });
 });

@@ -1,33 +1,22 @@
 // @ts-check
-/** When a connection is made again, when not, and when one counts as dead. */
+/** When a connection is made again, and when not. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { collect, only, outcome, rig } from "./support/rig.mjs";
 import { seeded } from "./support/random.mjs";
+import { streamsAre } from "./support/refusals.mjs";
+import { collect, live, only, outcome, rig } from "./support/rig.mjs";
 import { problem } from "./support/streams.mjs";
 
 const ALMOST_ONE = 1 - Number.EPSILON;
 
-/** Answer streams so, and let everything else through. @param {() => any} answer */
-const streamsAre = (answer) => (/** @type {any} */ { route, headers }) =>
-  /events$/.test(route) && !headers.has("prefer") ? answer() : undefined;
-
 /** Milliseconds between the tries. @param {any} server */
 function pauses(server) {
   const times = server.streams.map((/** @type {any} */ { at }) => at);
-  return times.slice(1).map((/** @type {number} */ time, /** @type {number} */ at) => Math.round(time - times[at]));
-}
-
-/** Something that is followed, on SSE alone, and live. @param {any} [options] */
-async function live(options) {
-  const all = rig({ transports: ["sse"], ...options });
-  const journal = all.server.add({ id: "a" });
-  const operation = all.client.watch("a");
-  await all.clock.advance(100);
-  assert.equal(all.client.connection.snapshot.state, "live");
-  return { ...all, journal, operation };
+  return times
+    .slice(1)
+    .map((/** @type {number} */ time, /** @type {number} */ at) => Math.round(time - times[at]));
 }
 
 test("what breaks off is resumed with the last id, and nothing is lost or doubled", async () => {
@@ -47,7 +36,10 @@ test("what breaks off is resumed with the last id, and nothing is lost or double
     }
     journal.succeed();
     await clock.advance(100);
-    assert.deepEqual(collected.messages.filter(({ type }) => type !== "snapshot"), journal.past.slice(2));
+    assert.deepEqual(
+      collected.messages.filter(({ type }) => type !== "snapshot"),
+      journal.past.slice(2),
+    );
   }
 });
 
@@ -58,7 +50,10 @@ test("an event that was cut in the middle comes again, whole", async () => {
   server.cut();
   journal.log("one");
   await clock.advance(6_000);
-  assert.equal(server.streams[1].headers.get("last-event-id"), server.streams[0].headers.get("last-event-id"));
+  assert.equal(
+    server.streams[1].headers.get("last-event-id"),
+    server.streams[0].headers.get("last-event-id"),
+  );
   assert.deepEqual(operation.logs, only(journal.past, "log"));
 });
 
@@ -90,7 +85,12 @@ test("full jitter: the pauses are random below a bound that doubles, up to 5 s",
 });
 
 test("the first pause is a second at most, or what the server says", async () => {
-  for (const [retry, expected] of [[null, 1_000], [1_500, 1_500], [3_000, 3_000], [20_000, 20_000]]) {
+  for (const [retry, expected] of [
+    [null, 1_000],
+    [1_500, 1_500],
+    [3_000, 3_000],
+    [20_000, 20_000],
+  ]) {
     const { clock, server, client } = rig({ transports: ["sse"], random: () => ALMOST_ONE });
     server.retry = retry;
     server.add({ id: "a" });
@@ -100,7 +100,10 @@ test("the first pause is a second at most, or what the server says", async () =>
     const began = clock.now();
     await clock.advance(0);
     assert.equal(client.connection.snapshot.state, "waiting");
-    assert.ok(Math.abs(Number(client.connection.snapshot.retryAt) - began - Number(expected)) < 1, `${retry}`);
+    assert.ok(
+      Math.abs(Number(client.connection.snapshot.retryAt) - began - Number(expected)) < 1,
+      `${retry}`,
+    );
     await clock.advance(Number(expected) - 10);
     assert.equal(server.streams.length, 1);
     await clock.advance(20);
@@ -120,7 +123,11 @@ test("a retry that says 0 is no loop without a pause", async () => {
 
 test("503, then fine; Retry-After is a minimum", async () => {
   const { clock, server, client, journal, operation } = await live({ random: () => 0.1 });
-  const answers = [problem(503, "busy", "later", { "Retry-After": "8" }), problem(503, "busy", "later"), problem(502, "oops", "no")];
+  const answers = [
+    problem(503, "busy", "later", { "Retry-After": "8" }),
+    problem(503, "busy", "later"),
+    problem(502, "oops", "no"),
+  ];
   server.gate = streamsAre(() => answers.shift());
   server.cut();
   journal.log("while it was away");
@@ -201,10 +208,14 @@ test("bye: complete without a terminal event that we have seen is an end all the
 
 test("401: a fresh token is asked for once, and goes on", async () => {
   let asked = 0;
-  const { clock, server, client, journal, operation } = await live({ token: async () => `secret-${++asked}` });
+  const { clock, server, client, journal, operation } = await live({
+    token: async () => `secret-${++asked}`,
+  });
   let valid = 2;
   server.gate = ({ headers }) =>
-    headers.get("authorization") === `Bearer secret-${valid}` ? undefined : problem(401, "unauthorized", "log in");
+    headers.get("authorization") === `Bearer secret-${valid}`
+      ? undefined
+      : problem(401, "unauthorized", "log in");
   for (const expected of [2, 3]) {
     valid = expected; // it has expired
     server.cut();
@@ -218,7 +229,10 @@ test("401: a fresh token is asked for once, and goes on", async () => {
 
 test("401 with a fresh token, too: stopped, and told", async () => {
   let asked = 0;
-  const { clock, server, client, operation } = await live({ token: () => `secret-${++asked}`, transports: undefined });
+  const { clock, server, client, operation } = await live({
+    token: () => `secret-${++asked}`,
+    transports: undefined,
+  });
   const collected = collect(operation);
   const result = outcome(operation.result());
   server.gate = () => problem(401, "unauthorized", "log in");
@@ -273,211 +287,3 @@ test("busy: 200, and a bye, and no loop without a pause", async () => {
   await clock.advance(60_000);
   assert.ok(server.streams.length > 10 && server.streams.length < 40, `${server.streams.length}`);
 });
-
-test("the watchdog: bookmarks keep a quiet stream alive, silence ends it", async () => {
-  const { clock, server, client } = await live();
-  for (let n = 0; n < 20; n++) {
-    await clock.advance(15_000);
-    server.beat();
-  }
-  await clock.advance(10);
-  assert.equal(server.streams.length, 1);
-  const { heardAt } = client.connection.snapshot;
-  assert.ok(clock.now() - Number(heardAt) < 1_000, "it is told when it was heard");
-  await clock.advance(34_000);
-  assert.equal(server.streams.length, 1);
-  await clock.advance(12_000);
-  assert.equal(server.streams.length, 2);
-  assert.equal(server.streams[0].signal?.aborted, true, "the dead one is let go of");
-  assert.equal(server.open.size, 1);
-});
-
-test("the watchdog's patience can be set", async () => {
-  const { clock, server } = await live({ silence: 60_000 });
-  await clock.advance(59_000);
-  assert.equal(server.streams.length, 1);
-  await clock.advance(12_000);
-  assert.equal(server.streams.length, 2);
-});
-
-test("bytes that are no event count as life", async () => {
-  const { clock, server } = await live();
-  for (let n = 0; n < 10; n++) {
-    await clock.advance(20_000);
-    for (const stream of /** @type {any[]} */ ([...server.open])) stream.raw(": still here\n");
-  }
-  assert.equal(server.streams.length, 1);
-});
-
-test("the watchdog looks at WebSockets, too", async () => {
-  const { clock, server } = await live({ transports: ["ws"] });
-  for (let n = 0; n < 4; n++) {
-    await clock.advance(15_000);
-    server.beat();
-  }
-  assert.equal(server.streams.length, 1);
-  await clock.advance(46_000);
-  assert.equal(server.streams.length, 2);
-});
-
-test("a frozen page did not hear, but that is not silence; a stream that is dead all the same is found", async () => {
-  const { clock, server } = await live();
-  await clock.advance(10_000);
-  server.beat();
-  await clock.advance(3_000);
-  clock.freeze(10 * 60_000);
-  await clock.advance(20_000);
-  assert.equal(server.streams.length, 1, "it was not the stream that stood still");
-  server.beat();
-  await clock.advance(30_000);
-  assert.equal(server.streams.length, 1);
-  clock.freeze(10 * 60_000);
-  await clock.advance(15_000);
-  assert.equal(server.streams.length, 2, "30 s before, and some after it");
-});
-
-test("a page whose timers are throttled to one a minute keeps its stream", async () => {
-  const { clock, server } = await live();
-  for (let n = 0; n < 20; n++) {
-    for (let beat = 0; beat < 4; beat++) {
-      clock.freeze(15_000);
-      server.beat();
-      await new Promise((resolve) => setImmediate(resolve)); // the stream is read, no timer runs
-    }
-    await clock.advance(0);
-  }
-  assert.equal(server.streams.length, 1);
-});
-
-test("another history: told as a gap, and lost with the last value", async () => {
-  const { clock, server, client } = rig();
-  const all = client.watchAll();
-  const journals = ["a", "b"].map((id) => server.add({ id }));
-  await clock.advance(100);
-  journals[0].progress(0.4);
-  await clock.advance(100);
-  const collected = collect(all);
-  server.restart();
-  await clock.advance(6_000);
-  assert.equal(only(collected.messages, "gap")[0].reason, "epoch");
-  assert.deepEqual(all.snapshot.map(({ id, state }) => [id, state]), [["b", "lost"], ["a", "lost"]]);
-  assert.equal(all.get("a")?.progress.fraction, 0.4);
-  assert.equal(all.fraction("a"), 0.4);
-  assert.ok(server.streams.at(-1)?.headers.get("last-event-id"));
-});
-
-test("another history that breaks off before its bookmark: what is confirmed by the next one stays", async () => {
-  const { clock, server, client } = rig({ transports: ["sse"] });
-  const all = client.watchAll();
-  server.add({ id: "a" });
-  server.add({ id: "b" });
-  await clock.advance(100);
-  server.restart();
-  server.add({ id: "b" });
-  let isCut = false;
-  server.gate = streamsAre(() => {
-    if (isCut) return undefined;
-    isCut = true;
-    clock.setTimeout(() => server.cut(), 5);
-    const gap = `id: ${server.epoch}-0\nevent: gap\ndata: {"type":"gap","operation":null,"reason":"epoch","missed":null}\n\n`;
-    return new Response(new ReadableStream({ start: (it) => (it.enqueue(new TextEncoder().encode(gap)), it.close()) }), {
-      headers: { "Content-Type": "text/event-stream" },
-    });
-  });
-  await clock.advance(10_000);
-  assert.deepEqual(all.snapshot.map(({ id, state }) => [id, state]), [["b", "running"], ["a", "lost"]]);
-});
-
-test("a status is told when it changes, and is replaced, not changed", async () => {
-  const { clock, server, client } = rig();
-  server.add({ id: "a" });
-  const { subscribe } = client.connection;
-  /** @type {any[]} */
-  const seen = [];
-  const undo = subscribe(() => seen.push(client.connection.snapshot));
-  const before = client.connection.snapshot;
-  assert.deepEqual(before, { state: "idle", transport: null, retryAt: null, heardAt: null, error: null });
-  const operation = client.watch("a");
-  await clock.advance(100);
-  server.cut();
-  await clock.advance(6_000);
-  operation.close();
-  await clock.advance(100);
-  assert.deepEqual(seen.map(({ state }) => state), ["connecting", "live", "waiting", "live", "idle"]);
-  assert.equal(new Set(seen).size, seen.length);
-  assert.equal(before.state, "idle");
-  undo();
-  client.watch("a");
-  await clock.advance(100);
-  assert.equal(seen.length, 5);
-});
-
-test("a catch-up that was tried in vain at first leaves no trace in the status", async () => {
-  const { clock, server, client } = rig();
-  server.add({ id: "a" }).succeed(1);
-  const answers = ["fail"];
-  server.gate = () => /** @type {any} */ (answers.shift());
-  const operation = client.watch("a");
-  await clock.advance(200);
-  assert.equal(client.connection.snapshot.state, "waiting");
-  await clock.advance(10_000);
-  assert.equal(operation.snapshot?.state, "succeeded");
-  assert.equal(client.connection.snapshot.state, "idle");
-});
-
-test("what was tried in vain, and then given up, neither", async () => {
-  const { clock, server, client } = rig();
-  server.gate = () => "fail";
-  const operation = client.watch("a");
-  await clock.advance(1_200);
-  assert.equal(client.connection.snapshot.state, "waiting");
-  operation.close();
-  await clock.advance(10);
-  assert.equal(client.connection.snapshot.state, "idle");
-  assert.equal(clock.pending, 0);
-});
-
-test("a catch-up that hangs is given up in time, and made again", async () => {
-  for (const answer of ["hang", "headers"]) {
-    const { clock, server, client } = rig();
-    server.add({ id: "a" });
-    let tries = 0;
-    server.gate = () => {
-      if (++tries > 1) return undefined;
-      return answer === "hang" ? answer : new Response(new ReadableStream({}), { headers: { "Content-Type": "text/event-stream" } });
-    };
-    const operation = client.watch("a");
-    await clock.advance(90_000);
-    assert.equal(operation.snapshot?.state, "running", answer);
-  }
-});
-
-test("very many reconnects and polls leave nothing behind", async () => {
-  /** @type {any[]} */
-  const warnings = [];
-  const note = (/** @type {any} */ warning) => warnings.push(warning);
-  process.on("warning", note);
-  for (const transports of /** @type {const} */ ([["sse"], ["poll"], ["ws"]])) {
-    const { clock, server, client, operation } = await watched(transports);
-    for (let n = 0; n < 60; n++) {
-      if (transports[0] !== "poll") server.cut();
-      await clock.advance(6_000);
-      assert.ok(clock.pending <= 3, `${clock.pending} timers`);
-    }
-    operation.close();
-    client.close();
-    await clock.advance(0);
-    assert.equal(clock.pending, 0);
-  }
-  process.off("warning", note);
-  assert.deepEqual(warnings, []);
-});
-
-/** @param {any} transports */
-async function watched(transports) {
-  const all = rig({ transports });
-  all.server.add({ id: "a" });
-  const operation = all.client.watch("a");
-  await all.clock.advance(100);
-  return { ...all, operation };
-}

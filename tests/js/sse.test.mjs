@@ -40,7 +40,7 @@ for (const { name, input, encoding, ...expected } of CASES) {
   });
 }
 
-test("an event comes with the end of its empty line, whatever that is, and does not wait for a next byte", () => {
+test("an event comes with the end of its empty line, and does not wait for a next byte", () => {
   for (const end of ["\n", "\r", "\r\n"]) {
     const parser = new Parser();
     assert.deepEqual(parser.push(Buffer.from(`data:1${end}`)), []);
@@ -48,7 +48,9 @@ test("an event comes with the end of its empty line, whatever that is, and does 
     const [first] = end;
     assert.deepEqual(parser.push(Buffer.from(first)), [{ type: "message", data: "1", id: "" }]);
     assert.deepEqual(parser.push(Buffer.from(end.slice(1))), []);
-    assert.deepEqual(parser.push(Buffer.from(`data:2${end}${end}`)), [{ type: "message", data: "2", id: "" }]);
+    assert.deepEqual(parser.push(Buffer.from(`data:2${end}${end}`)), [
+      { type: "message", data: "2", id: "" },
+    ]);
   }
 });
 

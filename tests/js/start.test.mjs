@@ -44,7 +44,8 @@ test("start without parameters or labels", async () => {
 test("a network that fails, and a server that cannot now: it is tried again, with the same key", async () => {
   const { clock, server, client } = rig();
   const answers = ["fail", problem(503, "busy", "later"), "fail"];
-  server.gate = ({ route }) => (route === "POST operations" ? /** @type {any} */ (answers.shift()) : undefined);
+  server.gate = ({ route }) =>
+    route === "POST operations" ? /** @type {any} */ (answers.shift()) : undefined;
   const started = outcome(client.start("copy", {}));
   await clock.advance(20_000);
   assert.ok(started.isSettled);
@@ -79,7 +80,10 @@ test("what was started though the answer was lost is not started again", async (
 
 test("Retry-After is waited for", async () => {
   const { clock, server, client } = rig({ random: () => 0 });
-  server.gate = ({ at }) => (at < clock.now() + 1 && server.requests.length === 1 ? problem(429, "busy", "later", { "Retry-After": "7" }) : undefined);
+  server.gate = ({ at }) =>
+    at < clock.now() + 1 && server.requests.length === 1
+      ? problem(429, "busy", "later", { "Retry-After": "7" })
+      : undefined;
   const started = outcome(client.start("copy", {}));
   await clock.advance(6_900);
   assert.equal(server.to("POST operations").length, 1);
@@ -90,8 +94,14 @@ test("Retry-After is waited for", async () => {
 test("what is refused is told, and not tried again", async () => {
   const { clock, server, client } = rig();
   const errors = [{ pointer: "/params/source", detail: "is missing" }];
-  const body = { type: "urn:progress:problem:invalid-params", title: "no", detail: "give it a source", errors };
-  server.gate = () => Response.json(body, { status: 422, headers: { "Content-Type": "application/problem+json" } });
+  const body = {
+    type: "urn:progress:problem:invalid-params",
+    title: "no",
+    detail: "give it a source",
+    errors,
+  };
+  server.gate = () =>
+    Response.json(body, { status: 422, headers: { "Content-Type": "application/problem+json" } });
   const started = outcome(client.start("copy", {}));
   await clock.advance(60_000);
   const { error } = started;
@@ -154,7 +164,8 @@ test("the signal does not stop what has been started", async () => {
 test("started again with a key whose operation has ended meanwhile", async () => {
   const { clock, server, client } = rig();
   // The answer is the first one: it says `running` of what is long over.
-  server.gate = ({ route }) => void (route.endsWith("/events") && server.journals.forEach((one) => one.ended || one.succeed(3)));
+  server.gate = ({ route }) =>
+    void (route.endsWith("/events") && server.journals.forEach((one) => one.ended || one.succeed(3)));
   const operation = await client.start("copy", {});
   const result = outcome(operation.result());
   await clock.advance(5_000);
@@ -216,7 +227,8 @@ test("what happened before the answer to the start had come is not missing", asy
     if (route !== "POST operations") return undefined;
     journal = server.add();
     const answer = new TextEncoder().encode(JSON.stringify(journal.linked));
-    const start = (/** @type {any} */ body) => void clock.setTimeout(() => (body.enqueue(answer), body.close()), 500);
+    const start = (/** @type {any} */ body) =>
+      void clock.setTimeout(() => (body.enqueue(answer), body.close()), 500);
     journal.log("early");
     journal.progress(0.5);
     return new Response(new ReadableStream({ start }), { status: 202 });
@@ -225,7 +237,10 @@ test("what happened before the answer to the start had come is not missing", asy
   await clock.advance(1_000);
   journal.log("late");
   await clock.advance(100);
-  assert.deepEqual(started.value.logs.map((/** @type {any} */ { message }) => message), ["early", "late"]);
+  assert.deepEqual(
+    started.value.logs.map((/** @type {any} */ { message }) => message),
+    ["early", "late"],
+  );
   assert.deepEqual(started.value.snapshot, journal.snapshot);
 });
 
@@ -242,7 +257,9 @@ test("401: a new token is asked for once, by however many, and not twice", async
   const { clock, server, client } = rig({ token: async () => `secret-${++asked}` });
   let valid = 2;
   server.gate = ({ headers }) =>
-    headers.get("authorization") === `Bearer secret-${valid}` ? undefined : problem(401, "unauthorized", "log in");
+    headers.get("authorization") === `Bearer secret-${valid}`
+      ? undefined
+      : problem(401, "unauthorized", "log in");
   const all = outcome(Promise.all([client.kinds(), client.kinds(), client.kinds()]));
   await clock.advance(1_000);
   assert.equal(all.value.length, 3);

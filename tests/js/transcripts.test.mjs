@@ -53,7 +53,9 @@ for (const file of files) {
         assert.deepEqual(read(bring(messages)), { held, lossless });
       });
     }
-    const forgets = messages.some((/** @type {any} */ [, { reason }]) => /^(epoch|future|expired)$/.test(reason));
+    const forgets = messages.some((/** @type {any} */ [, { reason }]) =>
+      /^(epoch|future|expired)$/.test(reason),
+    );
     if (forgets) continue; // then it is another history, and may differ
     test(`${file}: ${name}, all of it twice`, () => {
       assert.deepEqual(read(WAYS["as they are"]([...messages, ...messages])), { held, lossless });

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from typing import NamedTuple
+
+_LINE_END = re.compile("\r\n?|\n")
 
 
 class Dispatched(NamedTuple):
@@ -19,15 +23,23 @@ class Parser:
     def __init__(self) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
-        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self._rest = ""
+        self._after_return = False
         self._type = ""
         self._data: list[str] = []
         self._id = ""
 
     def feed(self, data: bytes) -> list[Dispatched]:
         """Read more. What has no empty line after it yet is kept, and lost with the connection."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        events = (self._line(line.decode()) for line in lines)
+        text = self._decoder.decode(data)
+        if not text:
+            return []
+        if self._after_return:  # the LF of a CRLF that was cut
+            text = text.removeprefix("\n")
+        *lines, self._rest = _LINE_END.split(self._rest + text)
+        self._after_return = text.endswith("\r")
+        events = (self._line(line) for line in lines)
         return [event for event in events if event is not None]
 
     def _line(self, line: str) -> Dispatched | None:

@@ -57,7 +57,9 @@ export class FakeClock {
 
   /** @param {number} end */
   #next(end) {
-    const due = [...this.#timers].map(([id, timer]) => ({ id, ...timer })).filter((timer) => timer.due <= end);
+    const due = [...this.#timers]
+      .map(([id, timer]) => ({ id, ...timer }))
+      .filter((timer) => timer.due <= end);
     return due.sort((a, b) => a.due - b.due || a.id - b.id)[0];
   }
 }

@@ -50,7 +50,10 @@ export class Journal {
   get linked() {
     const { id, cursor } = this.snapshot;
     const self = `/progress/operations/${id}`;
-    return { ...this.snapshot, links: { self, events: `${self}/events?after=${cursor}`, cancel: `${self}/cancel` } };
+    return {
+      ...this.snapshot,
+      links: { self, events: `${self}/events?after=${cursor}`, cancel: `${self}/cancel` },
+    };
   }
 
   /**
@@ -61,7 +64,11 @@ export class Journal {
     const event = this.#event("state", { state, ...more });
     const { progress, started_at } = this.snapshot;
     this.#publish(event, {
-      ...{ state, ...more, progress: { ...progress, position: state === "queued" ? progress.position : null } },
+      ...{
+        state,
+        ...more,
+        progress: { ...progress, position: state === "queued" ? progress.position : null },
+      },
       ...{ started_at: state === "running" ? event.time : started_at },
       ...{ finished_at: ENDED.includes(state) ? event.time : null },
     });

@@ -24,7 +24,7 @@ export function collect(iterable) {
   const iterator = iterable[Symbol.asyncIterator](); // it counts from here on
   (async () => {
     try {
-      for (let next; !(next = await iterator.next()).done; ) collected.messages.push(next.value);
+      for (let next; !(next = await iterator.next()).done;) collected.messages.push(next.value);
     } catch (error) {
       collected.error = error;
     }
@@ -49,3 +49,12 @@ export function outcome(promise) {
 
 /** @param {any[]} messages @param {string} type */
 export const only = (messages, type) => messages.filter((message) => message.type === type);
+
+/** Something that is followed, on SSE alone, and live. @param {any} [options] */
+export async function live(options) {
+  const all = rig({ transports: ["sse"], ...options });
+  const journal = all.server.add({ id: "a" });
+  const operation = all.client.watch("a");
+  await all.clock.advance(100);
+  return { ...all, journal, operation };
+}

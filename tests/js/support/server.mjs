@@ -21,6 +21,12 @@ const EPOCH = 1766150400123456;
  * @property {number} at by the clock
  * @property {AbortSignal | undefined} signal
  *
+ * @typedef {object} Connection a stream or a WebSocket
+ * @property {string} wire
+ * @property {(news: {message: any, journal?: Journal}) => void} tell
+ * @property {() => void} cut
+ * @property {(bye?: any) => void} finish
+ *
  * @typedef {(request: Seen) => Response | "hang" | "fail" | undefined | void} Gate
  *   what stands before the server: an answer of its own, none at all, or undefined to let it pass
  */
@@ -44,7 +50,7 @@ export class FakeServer {
   n = 0;
   /** @type {Map<string, Journal>} */
   journals = new Map();
-  /** Connections that are open. @type {Set<{tell(news: {message: any, journal?: Journal}): void, cut(): void, finish(bye?: any): void, wire: string}>} */
+  /** Connections that are open. @type {Set<Connection>} */
   open = new Set();
   /** @type {Map<string, any>} */
   #started = new Map();

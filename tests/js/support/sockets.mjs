@@ -28,8 +28,14 @@ export const socketClass = (server) =>
       this.url = String(url);
       this.protocol = protocol;
       const at = server.clock.now();
-      const route = `GET ${this.url.replace(/^ws/, "http").split("?")[0].replace("http://server.test/progress/", "")}`;
-      const none = { query: new URLSearchParams(), headers: new Headers(), body: undefined, cache: undefined, signal: undefined };
+      const route = `GET ${this.url.replace("ws://server.test/progress/", "").split("?")[0]}`;
+      const none = {
+        query: new URLSearchParams(),
+        headers: new Headers(),
+        body: undefined,
+        cache: undefined,
+        signal: undefined,
+      };
       server.requests.push({ route, at, ...none });
       if (server.sockets === "hang") return;
       queueMicrotask(() => (server.sockets === "open" ? this.#open() : this.#shut(1006)));
@@ -62,7 +68,12 @@ export const socketClass = (server) =>
       if (refusal) return answer({ error: refusal });
       const journal = server.journals.get(want.operation);
       if (want.operation && !journal) {
-        const data = { type: "urn:progress:problem:not-found", title: "not-found", detail: "there is none", status: 404 };
+        const data = {
+          type: "urn:progress:problem:not-found",
+          title: "not-found",
+          detail: "there is none",
+          status: 404,
+        };
         return answer({ error: { code: -32000, message: data.detail, data } });
       }
       const among = journal ? [journal] : [...server.journals.values()].filter((one) => one.matches(want));
@@ -83,9 +94,12 @@ export const socketClass = (server) =>
     tell({ message, journal }) {
       if (!journal) return this.#event(message);
       const those = this.#subscriptions.filter(({ want, done }) => !done && journal.matches(want));
-      const isWanted = those.some(({ want: { types } }) => !types?.length || [...types, "state"].includes(message.type));
+      const isWanted = those.some(
+        ({ want: { types } }) => !types?.length || [...types, "state"].includes(message.type),
+      );
       if (!isWanted) return;
-      if (!this.#known.has(journal.id)) this.#event({ type: "snapshot", operation: journal.id, snapshot: journal.snapshot });
+      if (!this.#known.has(journal.id))
+        this.#event({ type: "snapshot", operation: journal.id, snapshot: journal.snapshot });
       this.#event(message);
       if (!journal.ended) return;
       for (const subscription of those) subscription.done ||= Boolean(subscription.want.operation);

@@ -2,7 +2,10 @@
 /** How the fake server shows events: the catch-up, and the answers by SSE. */
 
 const ZERO = "0-0";
-const HEADERS = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store, no-transform" };
+const HEADERS = {
+  "Content-Type": "text/event-stream; charset=utf-8",
+  "Cache-Control": "no-store, no-transform",
+};
 
 /**
  * RFC 9457.
@@ -46,7 +49,8 @@ const place = (cursor) => Number(cursor.split("-")[1]);
  * @returns {[string | null, any][]}
  */
 export function catchUp(server, journals, after, { types, opens = false }) {
-  const isForeign = after && after !== ZERO && !(after.startsWith(`${server.epoch}-`) && place(after) <= server.n);
+  const isForeign =
+    after && after !== ZERO && !(after.startsWith(`${server.epoch}-`) && place(after) <= server.n);
   const position = !after || isForeign ? 0 : place(after);
   const floor = after ? position : server.n;
   /** @type {[string | null, any][]} */
@@ -67,7 +71,7 @@ export function catchUp(server, journals, after, { types, opens = false }) {
     if (opens) messages.push([null, shown]);
     else if (newest > position) places.push([newest - 0.5, null, shown]);
     for (const event of past) {
-      if (place(event.cursor) <= floor || !(isWanted(types, event.type))) continue;
+      if (place(event.cursor) <= floor || !isWanted(types, event.type)) continue;
       places.push([place(event.cursor), event.cursor, event]);
     }
   }
@@ -113,7 +117,8 @@ export class Stream {
     };
     const last = headers.get("last-event-id");
     const after = last ?? query.get("after");
-    const hasSeenAll = journal?.ended && last?.startsWith(`${server.epoch}-`) && place(last) >= journal.newest;
+    const hasSeenAll =
+      journal?.ended && last?.startsWith(`${server.epoch}-`) && place(last) >= journal.newest;
     if (hasSeenAll) {
       this.response = new Response(null, { status: 204 });
       return;
@@ -137,7 +142,9 @@ export class Stream {
     const server = this.#server;
     const { retry, clock, journals } = server;
     if (retry !== null) this.#write(`retry: ${retry}\n\n`);
-    const among = this.#journal ? [this.#journal] : [...journals.values()].filter((one) => one.matches(this.#want));
+    const among = this.#journal
+      ? [this.#journal]
+      : [...journals.values()].filter((one) => one.matches(this.#want));
     const messages = catchUp(server, among, after, { types: this.#types, opens: Boolean(this.#journal) });
     for (const [id, message] of messages) this.#send(message, id);
     server.open.add(this);
@@ -160,7 +167,8 @@ export class Stream {
     if (!journal) return this.#send(message, message.cursor);
     if (this.#journal ? journal !== this.#journal : !journal.matches(this.#want)) return;
     if (!isWanted(this.#types, message.type)) return;
-    if (!this.#known.has(journal.id)) this.#send({ type: "snapshot", operation: journal.id, snapshot: journal.snapshot });
+    if (!this.#known.has(journal.id))
+      this.#send({ type: "snapshot", operation: journal.id, snapshot: journal.snapshot });
     this.#send(message, message.cursor);
     if (this.#journal?.ended) {
       this.#send({ type: "ping", cursor: this.#server.head }, this.#server.head);
@@ -205,6 +213,7 @@ export class Stream {
   #write(text) {
     const bytes = new TextEncoder().encode(text);
     const size = Math.min(this.#server.slice, bytes.length);
-    for (let start = 0; start < bytes.length; start += size) this.#controller?.enqueue(bytes.slice(start, start + size));
+    for (let start = 0; start < bytes.length; start += size)
+      this.#controller?.enqueue(bytes.slice(start, start + size));
   }
 }
