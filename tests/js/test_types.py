@@ -18,7 +18,9 @@ console.log(Object.keys(await import(path.resolve(process.argv[1]))).sort().join
 """
 
 
-@pytest.mark.parametrize("project", ["tsconfig.json", "tsconfig.tests.json"])
+@pytest.mark.parametrize(
+    "project", ["tsconfig.json", "tsconfig.browser.json", "tsconfig.tests.json"]
+)
 def test_types(project: str) -> None:
     run(TOOLS / "tsc", "--pretty", "false", "--project", FOLDER / project)
 
