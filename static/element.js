@@ -50,8 +50,8 @@ function write(node, name, value) {
 export class OperationProgressElement extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ["src", "label", "aria-label"];
 
-  /** @type {ProgressClient | null} */
-  client = null;
+  /** @type {ProgressClient | null} it may have been set before this class was there, as may `operation` */
+  client = /** @type {any} */ (this).client ?? null;
   /** @type {import("./client/index.js").Operation | null} */
   #operation = null;
   #isGiven = false;
@@ -88,6 +88,8 @@ export class OperationProgressElement extends (globalThis.HTMLElement ?? Object)
     this.#track.ariaValueMin = "0";
     this.#track.ariaValueMax = "100";
     this.#voice.role = "status"; // it would be mute in the bar
+    const { operation } = this;
+    if (delete (/** @type {any} */ (this).operation) && operation) this.operation = operation;
   }
 
   get operation() {

@@ -226,7 +226,8 @@ def _check_origin(origin: str, host: str, hosts: tuple[str, ...]) -> None:
     match = _HOST.fullmatch(authority)
     name = "" if match is None else match["name"].strip("[]")
     is_same = host in (authority, authority + port) or host + port == authority
-    if not is_same and not any(_matches(name, one.lower()) for one in hosts):
+    # `*` of the hosts is about names of this server: it says nothing of pages elsewhere.
+    if not is_same and not any(_matches(name, one.lower()) for one in hosts if one != "*"):
         advice = "; the operator can add it to PROGRESS_ORIGINS" if name else ""
         raise Forbidden(f"a page of {origin} may not connect here{advice}")
 

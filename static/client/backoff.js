@@ -64,7 +64,7 @@ export const sleep = (clock, ms, signal) =>
     const timer = clock.setTimeout(() => {
       signal.removeEventListener("abort", abort);
       resolve();
-    }, ms);
+    }, Math.min(ms, 2 ** 31 - 1)); // more would be none at all
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
   });

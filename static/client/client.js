@@ -6,8 +6,6 @@ import { Callbacks } from "./following.js";
 import { Http } from "./http.js";
 import { Operation } from "./operation.js";
 import { Operations } from "./operations.js";
-import { keepToken, recall, remember, watchPage } from "./page.js";
-import { join } from "./shared.js";
 import { read, Refused } from "./transports.js";
 
 /**
@@ -15,6 +13,8 @@ import { read, Refused } from "./transports.js";
  * @typedef {import("./index.js").Message} Message
  * @typedef {import("./index.js").ConnectionStatus} Status
  */
+
+const GOING = "&state=queued&state=running&state=cancelling&limit=500";
 
 /** Milliseconds of silence after which a request is made again. */
 const PATIENCE = 30_000;
@@ -31,9 +31,12 @@ export class ProgressClient {
   /** @type {Promise<import("./shared.js").FeedFace> | undefined} */
   #feed;
   #callbacks = new Callbacks();
-  #unwatchPage;
+  /** What only a page has and needs: it is not loaded elsewhere. */
+  #page = globalThis.document ? import("./page.js").catch(() => null) : null;
   #woken = new AbortController();
   #closing = new AbortController();
+  /** @type {Set<Operation | Operations>} */
+  #followed = new Set();
 
   /**
    * @param {string | URL} [base]
@@ -46,20 +49,10 @@ export class ProgressClient {
     this.#base = url.href;
     this.#options = options;
     this.#clock = options.clock ?? CLOCK;
-    const { token } = options;
-    const ask =
-      token &&
-      (async () => {
-        const answer = await token();
-        keepToken(this.#base, answer);
-        return answer;
-      });
-    this.#http = new Http(this.#base, ask, options.fetch);
-    this.#unwatchPage = watchPage((event) => {
-      if (event !== "hidden") this.#woken.abort();
-      this.#woken = new AbortController();
-      void this.#feed?.then((feed) => feed.page(event));
-    });
+    const { token, fetch } = options;
+    const keep = async (/** @type {any} */ token) => (await this.#page)?.keepToken(this.#base, token);
+    this.#http = new Http(this.#base, token && (async () => token()), fetch, keep);
+    void this.#page?.then((page) => page?.watchPage((event) => this.#woke(event), this.#closing.signal));
   }
 
   /** @type {import("./index.js").Store<Status>} */
@@ -129,11 +122,18 @@ export class ProgressClient {
     const want = { kind: list(kind), label: list(label), types: ["progress"] };
     const states = list(state);
     const query = new URLSearchParams();
-    for (const [name, values] of Object.entries({ kind: want.kind, label: want.label, state: states })) {
+    for (const [name, values] of Object.entries({ kind: want.kind, label: want.label })) {
       for (const value of values) query.append(name, value);
     }
     const operations = new Operations(states, this.#http);
-    void this.#follow(operations, want, (signal) => operations.load(`operations?${query}`, signal), signal);
+    const catchUp = async (/** @type {AbortSignal} */ signal) => {
+      // What goes on may come into one of these states.
+      const others = states.length && (await operations.load(`operations?${query}${GOING}`, signal));
+      for (const state of states) query.append("state", state);
+      const cursor = await operations.load(`operations?${query}`, signal);
+      return others || cursor;
+    };
+    void this.#follow(operations, want, catchUp, signal);
     return operations;
   }
 
@@ -145,7 +145,7 @@ export class ProgressClient {
 
   close() {
     this.#closing.abort();
-    this.#unwatchPage();
+    for (const following of this.#followed) following.close();
     void this.#feed?.then((feed) => feed.close());
     this.#feed = undefined;
     this.#tell(IDLE);
@@ -159,14 +159,15 @@ export class ProgressClient {
    * @param {AbortSignal} [signal]
    */
   async #follow(following, want, catchUp, signal) {
-    for (const end of [signal, this.#closing.signal]) {
-      if (end?.aborted) following.close();
-      end?.addEventListener("abort", () => following.close(), { signal: following.left });
-    }
+    const close = () => following.close();
+    if (signal?.aborted || this.#closing.signal.aborted) close();
+    signal?.addEventListener("abort", close, { signal: following.left });
+    this.#followed.add(following);
+    following.left.addEventListener("abort", () => this.#followed.delete(following));
     try {
       const cursor = await this.#patiently(catchUp, following.left);
       if (following.isClosed) return;
-      const feed = await (this.#feed ??= this.#connect());
+      const feed = await this.#patiently(() => (this.#feed ??= this.#connect()), following.left);
       if (following.isClosed) return;
       const undo = feed.watch(want, cursor, following);
       following.left.addEventListener("abort", undo, { once: true });
@@ -175,15 +176,28 @@ export class ProgressClient {
     }
   }
 
+  /** @param {import("./feed.js").PageEvent} event */
+  #woke(event) {
+    if (event !== "hidden") this.#woken.abort();
+    this.#woken = new AbortController();
+    void this.#feed?.then((feed) => feed.page(event));
+  }
+
   async #connect() {
     const { shared = true, fetch } = this.#options;
+    const page = await this.#page;
     const onstatus = (/** @type {Status} */ status) => {
-      if (/^(live|polling)$/.test(status.state)) remember(this.#base, status.transport);
+      if (/^(live|polling)$/.test(status.state)) page?.remember(this.#base, status.transport);
       this.#tell(status);
     };
-    const args = /** @type {const} */ ([this.#http, this.#options, onstatus, recall(this.#base)]);
-    // What was injected here cannot be sent to a worker.
-    return (shared && !fetch && (await join(...args))) || new Feed(...args);
+    const args = /** @type {const} */ ([this.#http, this.#options, onstatus, page?.recall(this.#base)]);
+    try {
+      // What was injected here cannot be sent to a worker.
+      return (shared && !fetch && (await page?.join(...args))) || new Feed(...args);
+    } catch (error) {
+      this.#feed = undefined; // a token that could not be had may be had later
+      throw error;
+    }
   }
 
   /**

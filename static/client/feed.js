@@ -31,9 +31,8 @@ const LOOK = 5_000;
 
 const TRANSPORTS = { sse, ws, poll };
 /** Why an attempt is given up. */
-const RESTART = new Error("once more, at once");
-const STOP = new Error("nothing is watched");
-const SILENT = new Error("the stream fell silent");
+const RESTART = Symbol("once more, at once");
+const STOP = Symbol("nothing is watched");
 
 /** @type {Status} */
 export const IDLE = { state: "idle", transport: null, retryAt: null, heardAt: null, error: null };
@@ -51,6 +50,7 @@ export class Feed {
   #nap = new AbortController();
   #running = false;
   #isOpen = false;
+  #isCaughtUp = false;
   #began = 0;
   #winner = 0;
   #http;
@@ -87,11 +87,13 @@ export class Feed {
    */
   watch(want, cursor, sink) {
     const watcher = { want, sink, batch: [] };
-    const isBehind = compare(cursor, this.#cursor) < 0;
+    const order = compare(cursor, this.#cursor);
+    // Of two histories the older is foreign to the server, and so says what has become of it.
+    const isBehind = Number.isNaN(order) ? cursor < this.#cursor : order < 0;
     if (isBehind || !this.#watchers.size) this.#cursor = cursor;
     this.#watchers.add(watcher);
     if (!this.#running) void this.#run();
-    else if (isBehind || !this.#wants.some((open) => covers(open, want))) this.#attempt.abort(RESTART);
+    else if (isBehind || !this.#isCaughtUp || !this.#wants.some((open) => covers(open, want))) this.#attempt.abort(RESTART);
     return () => this.#drop(watcher);
   }
 
@@ -152,7 +154,7 @@ export class Feed {
     const attempt = (this.#attempt = new AbortController());
     const { signal } = attempt;
     let heardAt = (this.#began = clock.now());
-    this.#isOpen = false;
+    this.#isOpen = this.#isCaughtUp = false;
     const wants = [...this.#watchers].map(({ want }) => want);
     this.#wants = [...new Map(wants.map((want) => [JSON.stringify(want), want])).values()];
     /** @type {unknown} */
@@ -168,7 +170,7 @@ export class Feed {
       timer = clock.setTimeout(() => {
         const late = clock.now() - due;
         if (late > 1_000) heardAt += late;
-        if (clock.now() - heardAt > this.#silence) attempt.abort(SILENT);
+        if (clock.now() - heardAt > this.#silence) attempt.abort(new Error("the stream fell silent"));
         else look();
       }, LOOK);
     };
@@ -243,6 +245,8 @@ export class Feed {
   /** @param {Message} message */
   #deliver(message) {
     const known = this.#known;
+    if (message.type === "ping") this.#isCaughtUp = true;
+    if (message.type === "gap" && message.reason !== "trimmed") known.clear();
     if (message.type === "snapshot") known.set(message.operation, message.snapshot);
     for (const watcher of this.#watchers) {
       if (!wanted(watcher.want, message, known)) continue;

@@ -116,9 +116,14 @@ export class View {
   /** @param {string} id */
   forget(id) {
     const snapshot = this.snapshots.get(id);
+    this.delete(id);
+    if (snapshot) this.#forget(snapshot);
+  }
+
+  /** @param {string} id */
+  delete(id) {
     this.snapshots.delete(id);
     this.#newest.delete(id);
-    if (snapshot) this.#forget(snapshot);
   }
 
   /** @param {Snapshot} snapshot */

@@ -47,9 +47,11 @@ export class Http {
    * @param {string} base
    * @param {() => any} [ask] for the token
    * @param {typeof globalThis.fetch} [fetch]
+   * @param {(token: any) => Promise<void>} [keep] where a WebSocket, too, takes it from
    */
-  constructor(base, ask, fetch = globalThis.fetch) {
+  constructor(base, ask, fetch = globalThis.fetch, keep) {
     this.base = base;
+    this.keep = keep;
     this.#ask = ask;
     this.#fetch = fetch;
   }
@@ -57,7 +59,10 @@ export class Http {
   token(fresh = false) {
     if (fresh || !this.#token) {
       this.#token = Promise.resolve(this.#ask?.());
-      this.#token.catch(() => (this.#token = undefined));
+      this.#token.then(
+        (token) => this.#ask && this.keep?.(token),
+        () => (this.#token = undefined),
+      );
     }
     return this.#token;
   }

@@ -170,6 +170,8 @@ export interface ClientOptions {
   transports?: readonly Transport[];
   /** Share one connection with the other tabs, where there is a SharedWorker. True. */
   shared?: boolean;
+  /** Whose page this is, where cookies say so: tabs that differ in it share no connection. */
+  session?: string;
   /** Milliseconds of silence after which a stream counts as dead; more than two heartbeats. 35,000. */
   silence?: number;
   fetch?: typeof fetch;

@@ -61,35 +61,46 @@ export class Operations extends Following {
 
   /**
    * Others may watch more, and theirs comes along. So what is of an operation that is not here waits
-   * for its snapshot, until the next bookmark.
+   * for its snapshot.
    * @param {import("./index.js").Message} message
    */
   takes(message) {
-    if (message.type === "ping") this.#early.clear();
     if (!("operation" in message) || message.operation === null) return true;
     const { type, operation } = message;
     const early = this.#early.get(operation) ?? [];
     if (type !== "snapshot" && !this.view.snapshots.has(operation)) {
       if (type === "state") this.#early.set(operation, [...early, message]);
+      if (this.#early.size > MOST) this.#early.clear();
       return false;
     }
-    this.#early.delete(operation);
-    for (const state of early) if (this.view.apply(state)) this.changed(state);
     return true;
+  }
+
+  /** @param {import("./index.js").Message} message */
+  applied(message) {
+    if (message.type === "snapshot") this.#introduced(message.operation);
+  }
+
+  /** @param {string} id */
+  #introduced(id) {
+    const early = this.#early.get(id) ?? [];
+    this.#early.delete(id);
+    this.messages(early);
   }
 
   /** @param {OperationMessage} [message] */
   changed(message) {
     this.#sorted = null;
     if (message?.type === "snapshot") this.#gone.delete(message.operation);
-    if (this.view.snapshots.size > MOST) this.#shed();
+    if (this.view.snapshots.size + this.#gone.size > MOST) this.#shed();
     super.changed(message);
   }
 
   #shed() {
+    for (const id of this.#gone.keys()) return void this.#gone.delete(id);
     for (const [id, { state }] of this.view.snapshots) {
       if (!hasEnded(state)) continue;
-      this.view.snapshots.delete(id);
+      this.view.delete(id);
       this.#shown.delete(id);
       return;
     }
@@ -120,6 +131,7 @@ export class Operations extends Following {
       this.view.apply({ type: "snapshot", operation: snapshot.id, snapshot });
     }
     this.changed();
+    for (const { id } of operations) this.#introduced(id);
     return /** @type {string} */ (cursor);
   }
 

@@ -1,22 +1,20 @@
 // @ts-check
 /** What only a page knows and has: none of it is needed elsewhere. */
 
+export { join } from "./shared.js";
+
 /**
  * Tell when the page is looked at or not, and when it comes back from having been away.
  * @param {(event: import("./feed.js").PageEvent) => void} tell
- * @returns {() => void} its undo
+ * @param {AbortSignal} signal
  */
-export function watchPage(tell) {
-  const undo = new AbortController();
-  const { document, addEventListener } = globalThis;
-  if (!document || !addEventListener) return () => {};
+export function watchPage(tell, signal) {
   /** @param {EventTarget} target @param {string} type @param {(event: any) => void} listener */
-  const on = (target, type, listener) => target.addEventListener(type, listener, { signal: undo.signal });
+  const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
   on(globalThis, "online", () => tell("wake"));
   on(globalThis, "pageshow", ({ persisted }) => persisted && tell("wake"));
   on(document, "resume", () => tell("wake")); // from being frozen
   on(document, "visibilitychange", () => tell(document.hidden ? "hidden" : "visible"));
-  return () => undo.abort();
 }
 
 /**
@@ -25,11 +23,11 @@ export function watchPage(tell) {
  * @param {string | null | undefined} token
  */
 export function keepToken(base, token) {
-  const { document, location } = globalThis;
   const { origin, pathname, protocol } = new URL(base);
-  if (!document || origin !== location.origin) return;
+  if (origin !== location.origin) return;
   const secure = protocol === "https:" ? "; Secure" : "";
-  const value = token ? encodeURIComponent(token) : "; Max-Age=0";
+  // Servers do not decode: only what a cookie cannot carry is encoded (RFC 6265 §4.1.1).
+  const value = token ? token.replace(/[^!#-+\--:<-[\]-~]/gu, encodeURIComponent) : "; Max-Age=0";
   document.cookie = `progress_token=${value}; Path=${pathname}; SameSite=Strict${secure}`;
 }
 
@@ -41,7 +39,7 @@ const KEY = "progress_transport ";
  */
 export function recall(base) {
   try {
-    return /** @type {import("./index.js").Transport | null} */ (globalThis.document && sessionStorage.getItem(KEY + base));
+    return /** @type {import("./index.js").Transport | null} */ (sessionStorage.getItem(KEY + base));
   } catch {
     return null; // storage may be forbidden
   }
@@ -53,6 +51,6 @@ export function recall(base) {
  */
 export function remember(base, transport) {
   try {
-    if (globalThis.document) sessionStorage.setItem(KEY + base, String(transport));
+    sessionStorage.setItem(KEY + base, String(transport));
   } catch {}
 }

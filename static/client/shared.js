@@ -16,11 +16,11 @@ const READY = 4_000;
  * @param {import("./http.js").Http} http
  * @param {import("./index.js").ClientOptions} options
  * @param {(status: import("./index.js").ConnectionStatus) => void} onstatus
- * @param {import("./index.js").Transport | null} first
+ * @param {import("./index.js").Transport | null} [first]
  * @returns {Promise<FeedFace | null>}
  */
-export async function join(http, { transports, silence }, onstatus, first) {
-  if (!globalThis.document || !globalThis.SharedWorker) return null;
+export async function join(http, { transports, silence, session }, onstatus, first) {
+  if (!globalThis.SharedWorker) return null;
   const token = (await http.token()) ?? null;
   /** @type {Map<number, {want: any, cursor: string, sink: import("./feed.js").Sink}>} */
   const watching = new Map();
@@ -28,7 +28,10 @@ export async function join(http, { transports, silence }, onstatus, first) {
   /** @type {MessagePort | undefined} */
   let port;
   const post = (/** @type {unknown} */ message) => port?.postMessage(message);
-  const enter = () => post({ type: "join", base: http.base, token, options: { transports, silence }, first });
+  const enter = () => post({ type: "join", base: http.base, token, options: { transports, silence, session }, first });
+
+  const leave = () => post({ type: "leave" });
+  const closing = new AbortController();
 
   /** @type {FeedFace} */
   const feed = {
@@ -41,7 +44,9 @@ export async function join(http, { transports, silence }, onstatus, first) {
     page: (event) => post({ type: "page", event }),
     close() {
       watching.clear();
-      post({ type: "leave" });
+      leave();
+      closing.abort();
+      port?.close();
     },
   };
 
@@ -77,12 +82,15 @@ export async function join(http, { transports, silence }, onstatus, first) {
     return null;
   }
 
-  // A page that is put aside may come back, but no worker waits for it.
-  addEventListener("pagehide", () => post({ type: "leave" }));
-  addEventListener("pageshow", ({ persisted }) => {
-    if (!persisted) return;
+  // A page that is put aside, or frozen, may come back, but no worker waits for it, or fills its port.
+  const back = () => {
     enter();
     for (const [id, { want, cursor }] of watching) post({ type: "watch", id, want, cursor });
-  });
+  };
+  const { signal } = closing;
+  addEventListener("pagehide", leave, { signal });
+  addEventListener("pageshow", ({ persisted }) => persisted && back(), { signal });
+  document.addEventListener("freeze", leave, { signal });
+  document.addEventListener("resume", back, { signal });
   return feed;
 }

@@ -90,12 +90,16 @@ export async function poll(link) {
  * @returns {Promise<boolean>}
  */
 export async function ws(link) {
-  await link.http.token(); // it goes as a cookie
+  const { http } = link;
+  const token = await http.token();
+  // It goes as a cookie, which another tab may have changed, and a worker cannot.
+  if (token && !http.keep) throw new Refused("a WebSocket cannot bring the token from here");
+  if (token) await http.keep?.(token);
   const { WebSocket, signal, cursor: after } = link;
   // Each is caught up by itself. A list has the states alone, and must not overtake what is between them.
   const wants = [...link.wants].sort((a, b) => Number(!a.operation) - Number(!b.operation));
   if (!WebSocket) throw new Refused("there is no WebSocket here");
-  const socket = new WebSocket(new URL("ws", link.http.base.replace(/^http/, "ws")), "progress.v1");
+  const socket = new WebSocket(new URL("ws", http.base.replace(/^http/, "ws")), "progress.v1");
   let waiting = wants.length;
   /** @type {Message | undefined} */
   let bookmark;
@@ -110,8 +114,8 @@ export async function ws(link) {
       if (!waiting && cursor) link.cursor = cursor;
       return;
     }
-    // What is wrong with one is no reason to refuse the others; 401 is another matter.
-    if (error && !/^4(?!01)/.test(error.data?.status)) throw new Refused(error.message);
+    // What is wrong with one is no reason to refuse the others; 401 and 429 are of the whole.
+    if (error && !/^4(?!01|29)/.test(error.data?.status)) throw new Refused(error.message);
     if (error) link.gone(wants[id], error.data);
     if (--waiting) return;
     if (result) link.cursor = result.cursor;
@@ -120,7 +124,7 @@ export async function ws(link) {
 
   return new Promise((resolve, reject) => {
     const end = (/** @type {unknown} */ reason) => {
-      socket.onmessage = socket.onclose = socket.onerror = null;
+      socket.onmessage = socket.onclose = null;
       socket.close();
       reject(reason);
     };

@@ -10,8 +10,12 @@ import { Http, pack } from "./http.js";
  * @property {boolean} isHidden
  * @property {Map<number, () => void>} watching the undo of each
  *
- * @typedef {{base: string, token: string | null, http: Http, feed: Feed, tabs: Set<Tab>, answer: (token: any) => void}} Group
- *   tabs of one server and one user
+ * @typedef {object} Group tabs of one server and one user
+ * @property {string} key
+ * @property {string | null} token null: they have cookies, or nothing
+ * @property {Feed} feed
+ * @property {Set<Tab>} tabs
+ * @property {(token: string | null) => void} answer
  */
 
 /** @type {Set<Group>} */
@@ -25,7 +29,8 @@ const groups = new Set();
  * @returns {Group}
  */
 function groupFor(base, token, options, first) {
-  for (const group of groups) if (group.base === base && group.token === token) return group;
+  const key = JSON.stringify([base, options.session]);
+  for (const group of groups) if (group.key === key && group.token === token) return group;
   /** @type {Set<Tab>} */
   const tabs = new Set();
   const say = (/** @type {unknown} */ message) => tabs.forEach(({ port }) => port.postMessage(message));
@@ -35,15 +40,22 @@ function groupFor(base, token, options, first) {
       isFirst = false;
       return group.token;
     }
-    say({ type: "token" }); // the first answer counts
+    say({ type: "token" });
+    let silent = tabs.size;
     return new Promise((resolve) => {
-      group.answer = (/** @type {string | null} */ fresh) => resolve((group.token = fresh));
+      // The first that has one counts; that nobody has one is known when all have said so.
+      group.answer = (fresh) => {
+        if (fresh === null && --silent) return;
+        group.answer = () => {};
+        if (fresh !== null) group.token = fresh;
+        resolve(fresh);
+      };
     });
   };
   const http = new Http(base, token === null ? undefined : ask);
   const feed = new Feed(http, options, (status) => say(told(status)), first);
   /** @type {Group} */
-  const group = { base, token, http, feed, tabs, answer() {} };
+  const group = { key, token, feed, tabs, answer() {} };
   groups.add(group);
   return group;
 }

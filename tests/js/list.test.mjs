@@ -131,7 +131,8 @@ test("filters: by the server what it can, and the state here, as it changes", as
   });
   await clock.advance(100);
   assert.deepEqual(ids(operations.snapshot), ["3", "1"]);
-  const [listed, stream] = server.requests;
+  const [going, listed, stream] = server.requests;
+  assert.deepEqual(going.query.getAll("state"), ["queued", "running", "cancelling"]);
   assert.deepEqual([...listed.query].map(String).sort(), [
     "kind,copy",
     "kind,import",

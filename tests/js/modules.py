@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["imported", "linked", "loaded", "weight"]
+__all__ = ["imported", "linked", "loaded", "preloaded", "weight"]
 
 _COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 """It may import types."""
@@ -21,7 +21,11 @@ _LATER = re.compile(r"""\b(?:import|new\s+URL)\(\s*["'](\.[^"']+\.js)["']""")
 
 _STYLE_IMPORT = re.compile(r"""@import\s+(?:url\()?["']([^"']+)["']""")
 
-_LINK = re.compile(r"""<(?:script|link)\b[^>]*?\b(?:src|href)=["'](?:\./)?(static/[^"']+)["']""")
+_LINK = re.compile(
+    r"""<(?:script|link)\b(?![^>]*modulepreload)[^>]*?\b(?:src|href)=["'](?:\./)?(static/[^"']+)["']"""
+)
+
+_PRELOAD = re.compile(r"""<link rel="modulepreload" href="(static/[^"]+)">""")
 
 
 def imported(*entries: Path, later: bool = False) -> list[Path]:
@@ -39,6 +43,11 @@ def imported(*entries: Path, later: bool = False) -> list[Path]:
 def linked(page: Path) -> list[Path]:
     """The scripts, styles and icons that stand in a page, which is served above static/."""
     return [page.parents[1] / name for name in _LINK.findall(page.read_text("utf-8"))]
+
+
+def preloaded(page: Path) -> list[Path]:
+    """The modules that a page says it will need."""
+    return [page.parents[1] / name for name in _PRELOAD.findall(page.read_text("utf-8"))]
 
 
 def loaded(page: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.js.modules import imported, linked, loaded, weight
+from tests.js.modules import imported, linked, loaded, preloaded, weight
 from tests.js.tools import CLIENT, STATIC, TOOLS, run
 
 KB = 1024
@@ -32,7 +32,8 @@ def bundled(entry: Path, *options: str) -> int:
 
 
 def sdk() -> Sizes:
-    return bundled(SDK), weight(imported(SDK))
+    """What runs anywhere. Only a page loads the part for pages."""
+    return bundled(SDK, "--external:./page.js"), weight(imported(SDK))
 
 
 def element() -> Sizes:
@@ -53,3 +54,9 @@ def test_size(what: Callable[[], Sizes], most: int, capsys: pytest.CaptureFixtur
     with capsys.disabled():
         print(f"\n{what.__name__}: {size:,} of {most:,} bytes; as served here {served:,}")
     assert size <= most
+
+
+def test_modules_are_loaded_side_by_side() -> None:
+    """Else each is asked for only when the one that imports it is there: five round trips."""
+    [entry] = [file for file in linked(PAGE) if file.suffix == ".js"]
+    assert preloaded(PAGE) == [file for file in imported(entry) if file != entry]
