@@ -25,8 +25,12 @@ export const plain = (value) =>
     .replaceAll("\r\n", "\n")
     .replace(CONTROLS, (character) => {
       const code = character.charCodeAt(0);
-      return code < 32 ? String.fromCharCode(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+      if (code < 32) return String.fromCharCode(0x2400 + code);
+      return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
     });
+
+/** As much of it as can be seen in a line. @param {string} value */
+export const seen = (value) => plain(value.length > 300 ? `${value.slice(0, 300)}…` : value);
 
 /** @param {string} value */
 function cut(value) {
@@ -38,28 +42,22 @@ function cut(value) {
   return end;
 }
 
-/**
- * A text of which a long rest is shown when it is asked for.
- * @param {string} value
- * @param {(isOpen: boolean) => void} [toggled]
- * @param {boolean} [isOpen]
- * @param {(shown: string) => (Node | string)[]} [mark]
- * @returns {HTMLElement}
- */
-export function long(value, toggled = () => {}, isOpen = false, mark = (shown) => [shown]) {
+/** A text of which a long rest is shown when it is asked for. @param {string} value */
+export function long(value) {
+  let isOpen = false;
   const end = cut(value);
   const body = h("span", { class: "said", dir: "auto" });
   const element = h("span", { class: "long" }, body);
   const button = h("button", { type: "button", class: "quiet more-text" });
   const draw = () => {
-    body.replaceChildren(...mark(plain(isOpen || end === value.length ? value : `${value.slice(0, end)}…`)));
+    const shown = isOpen || end === value.length ? value : `${value.slice(0, end)}…`;
+    text(body, plain(shown));
     text(button, isOpen ? "Show less" : `Show all ${number(value.length)} characters`);
     attribute(button, "aria-expanded", String(isOpen));
   };
   button.addEventListener("click", () => {
     isOpen = !isOpen;
     draw();
-    toggled(isOpen);
   });
   if (end < value.length) element.append(button);
   draw();
@@ -113,7 +111,7 @@ function member(name, value, depth) {
   const size = h("span", { class: "quiet-text plain" }, Array.isArray(value) ? `[${count}]` : `{${count}}`);
   const details = h("details", null, h("summary", null, key, size));
   // What nobody looks into need not be made.
-  details.addEventListener("toggle", () => details.append(h("div", null, members(value, depth + 1))), { once: true });
+  details.addEventListener("toggle", () => details.append(members(value, depth + 1)), { once: true });
   details.open = depth < 1 && count <= 10;
   return h("li", null, details);
 }
@@ -124,7 +122,7 @@ function leaf(value) {
     const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
     return h("span", { class: `value ${typeof value}` }, shown);
   }
-  const isLink = /^https?:\/\/[^\s\\]{1,2000}$/i.test(value) && URL.canParse(value) && plain(value) === value;
-  if (!isLink) return h("span", { class: "value string" }, long(value));
+  const isAddress = /^https?:\/\/[^\s\\]{1,2000}$/i.test(value) && URL.canParse(value);
+  if (!isAddress || plain(value) !== value) return h("span", { class: "value string" }, long(value));
   return h("a", { class: "said", href: value, target: "_blank", rel: "noopener noreferrer" }, value);
 }

@@ -3,13 +3,11 @@
 
 import { dateTime, number } from "../format.js";
 import { attribute, copyText, frame, h, icon, text } from "./dom.js";
-import { long, plain } from "./json.js";
+import { plain } from "./json.js";
 import { clockTime } from "./outcome.js";
 
 /** @typedef {import("../client/index.js").LogMessage} Line */
 
-/** Pixels of a line that has not been measured yet. */
-const LINE = 24;
 /** Lines that are made above and below what is in view. */
 const SPARE = 6;
 
@@ -17,6 +15,10 @@ const SPARE = 6;
 const place = ({ cursor }) => Number(cursor.split("-")[1]);
 
 const counted = (/** @type {number} */ n) => `${number(n)} line${n === 1 ? "" : "s"}`;
+
+/** As it is shown, in columns of one width. @param {Line} line */
+const shown = ({ step, message }) =>
+  `${step ? `[${plain(step.slice(0, 60))}] ` : ""}${plain(message).replaceAll("\t", "    ")}`;
 
 /** @param {Line} line */
 const asText = ({ time, level, step, message }) =>
@@ -27,14 +29,16 @@ export class Log {
   #all = [];
   /** @type {Line[]} those that match what is searched for */
   #lines = [];
-  /** @type {WeakMap<Line, number>} */
+  /** @type {WeakMap<Line, number>} how many rows each takes */
   #heights = new WeakMap();
+  /** Characters in a row, its pixels, and the rows above the text. */
+  #columns = 80;
+  #row = 20;
+  #head = 0;
   /** Where each line begins, and the last one ends. */
   #tops = new Float64Array(1);
   /** @type {Map<Line, HTMLElement>} */
   #rows = new Map();
-  /** @type {WeakSet<Line>} */
-  #opened = new WeakSet();
   #isFollowing = true;
   #wasAt = 0;
   #unseen = 0;
@@ -46,22 +50,30 @@ export class Log {
   #counts = h("span", { class: "small quiet-text figures plain" });
   #search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search the log" });
   #list = h("ol", { role: "list", class: "figures" });
-  #space = h("div", { class: "log-space" }, this.#list);
+  #ruler = h("span", null, "0".repeat(10));
+  #probe = h("span", { class: "log-text" }, this.#ruler);
+  #model = h("p", { class: "log-line log-probe", "aria-hidden": "true" }, h("i", null, "00:00:00"), h("i"));
+  #space = h("div", { class: "log-space" }, this.#model, this.#list);
   // Not role=log: lines come and go as one scrolls, and all of them would be read out.
-  #view = h("div", { class: "log-view", tabindex: "0", role: "group", "aria-label": "Log lines" }, this.#space);
+  #view = h("div", { class: "log-view", tabindex: 0, role: "group", "aria-label": "Log lines" }, this.#space);
   #none = h("p", { class: "log-none quiet-text" }, "No lines yet");
-  #follow = h("button", { type: "button", class: "log-follow", hidden: true }, icon("follow"), h("span", { class: "figures" }));
+  #word = h("span", { class: "figures" });
+  #follow = h("button", { type: "button", class: "log-follow", hidden: true }, icon("follow"), this.#word);
   #observer = new ResizeObserver(() => this.#resized());
 
   /** @param {string} name of the file that is downloaded */
   constructor(name) {
+    this.#model.append(this.#probe);
     const copied = h("span", { class: "hidden", role: "status" });
     const copy = async () => {
       await copyText(this.#lines.map(asText).join(""));
       text(copied, `${counted(this.#lines.length)} copied`);
     };
-    const tool = (/** @type {string} */ icons, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
-      h("button", { type: "button", class: "quiet bare", title: label, "aria-label": label, onclick }, icon(icons));
+    /** @param {string} image @param {string} title @param {() => void} onclick */
+    const tool = (image, title, onclick) => {
+      const props = { type: "button", class: "quiet bare", title, "aria-label": title, onclick };
+      return h("button", props, icon(image));
+    };
     const tools = h(
       "div",
       { class: "log-tools" },
@@ -160,25 +172,39 @@ export class Log {
   }
 
   /**
-   * @param {{place: number, below: number} | null} anchor
-   * @param {boolean} [isMeasured]
+   * How many rows a line takes is reckoned, not measured: nothing moves while one scrolls.
+   * @param {Line} line
    */
-  #layout(anchor, isMeasured) {
+  #rowsOf(line) {
+    let rows = this.#heights.get(line);
+    if (rows !== undefined) return rows;
+    rows = this.#head;
+    for (const part of shown(line).split("\n")) {
+      const wide = part.match(/[^ -~]/g)?.length ?? 0; // what may be as wide as two
+      rows += Math.max(Math.ceil((part.length + wide) / this.#columns), 1);
+    }
+    this.#heights.set(line, rows);
+    return rows;
+  }
+
+  /** @param {{place: number, below: number} | null} anchor */
+  #layout(anchor) {
     const lines = this.#lines;
     this.#tops = new Float64Array(lines.length + 1);
-    lines.forEach((line, n) => (this.#tops[n + 1] = this.#tops[n] + (this.#heights.get(line) ?? LINE)));
+    lines.forEach((line, n) => (this.#tops[n + 1] = this.#tops[n] + this.#rowsOf(line) * this.#row));
     this.#space.style.blockSize = `${this.#tops[lines.length]}px`;
     this.#none.hidden = lines.length > 0;
     this.element.classList.toggle("empty", !this.#all.length);
     const all = counted(this.#all.length);
-    const shown = lines.length < this.#all.length ? `${number(lines.length)} of ${all}` : this.#all.length ? all : "";
+    const isAll = lines.length === this.#all.length;
+    const shown = isAll ? (lines.length ? all : "") : `${number(lines.length)} of ${all}`;
     const dropped = this.#dropped ? ` · ${number(this.#dropped)} earlier are no longer kept` : "";
     text(this.#counts, shown + dropped);
     if (anchor && lines.length) {
       const top = this.#tops[this.#at(anchor.place)] + anchor.below;
       if (Math.abs(top - this.#wasAt) > 1) this.#view.scrollTop = this.#wasAt = top;
     }
-    this.#render(isMeasured);
+    this.#render();
   }
 
   #scrolled() {
@@ -192,12 +218,18 @@ export class Log {
   #resized() {
     const { clientHeight, clientWidth } = this.#view;
     this.#height = clientHeight;
-    if (clientWidth !== this.#width) this.#heights = new WeakMap();
+    if (clientWidth !== this.#width) {
+      this.#heights = new WeakMap();
+      const { width } = this.#ruler.getBoundingClientRect();
+      this.#columns = Math.floor((10 * this.#probe.clientWidth) / width) || 80;
+      this.#row = this.#probe.clientHeight || 20;
+      this.#head = this.#probe.offsetTop > 0 ? 1 : 0;
+    }
     this.#width = clientWidth;
     this.#layout(this.#anchor());
   }
 
-  #render(isMeasured = false) {
+  #render() {
     const lines = this.#lines;
     const end = this.#tops[lines.length];
     if (this.#isFollowing) this.#wasAt = Math.max(end - this.#height, 0);
@@ -210,8 +242,7 @@ export class Log {
       this.#view.scrollTop = this.#wasAt;
     }
     this.#follow.hidden = this.#isFollowing;
-    text(/** @type {Node} */ (this.#follow.lastChild), this.#unseen ? `${number(this.#unseen)} new` : "Follow");
-    if (!isMeasured) this.#measure();
+    text(this.#word, this.#unseen ? `${number(this.#unseen)} new` : "Follow");
   }
 
   /** @param {Line[]} lines @param {number} from */
@@ -226,54 +257,29 @@ export class Log {
     let next = this.#list.firstElementChild;
     lines.forEach((line, n) => {
       let row = this.#rows.get(line);
-      if (!row) this.#rows.set(line, (row = this.#row(line)));
+      if (!row) this.#rows.set(line, (row = this.#make(line)));
       attribute(row, "aria-posinset", String(from + n + 1));
       attribute(row, "aria-setsize", String(this.#lines.length));
+      row.style.blockSize = `${this.#rowsOf(line) * this.#row}px`;
       if (row === next) next = row.nextElementSibling;
       else this.#list.insertBefore(row, next);
     });
   }
 
-  #measure() {
-    let differs = false;
-    const anchor = this.#anchor();
-    for (const [line, row] of this.#rows) {
-      const height = row.offsetHeight;
-      if (!height || height === (this.#heights.get(line) ?? LINE)) continue;
-      this.#heights.set(line, height);
-      differs = true;
-    }
-    if (differs) this.#layout(anchor, true);
-  }
-
   /** @param {Line} line */
-  #row(line) {
-    const { time, level, step, message } = line;
-    const toggled = (/** @type {boolean} */ isOpen) => {
-      if (isOpen) this.#opened.add(line);
-      else this.#opened.delete(line);
-      this.#isFollowing = false;
-      this.#measure();
-    };
-    return h(
-      "li",
-      { class: "log-line", "data-level": level },
-      h("time", { class: "plain", datetime: time, title: dateTime(time) }, clockTime(time)),
-      h("span", { class: "log-level" }, level),
-      h(
-        "div",
-        { class: "log-text" },
-        step && h("span", { class: "tag line said", dir: "auto" }, plain(step.slice(0, 60))),
-        long(message, toggled, this.#opened.has(line), (shown) => this.#mark(shown)),
-      ),
-    );
+  #make(line) {
+    const { time, level } = line;
+    const body = h("div", { class: "log-text said", dir: "auto" }, this.#mark(shown(line)));
+    const at = { class: "plain", datetime: time, title: dateTime(time) };
+    const props = { class: "log-line", "data-level": level };
+    return h("li", props, h("time", at, clockTime(time)), h("span", { class: "log-level" }, level), body);
   }
 
   /** @param {string} shown */
   #mark(shown) {
     const words = this.#words;
     const lower = shown.toLowerCase();
-    if (!words || lower.length !== shown.length) return [shown];
+    if (!words || lower.length !== shown.length) return [shown]; // a few letters have another length in small
     /** @type {(Node | string)[]} */
     const parts = [];
     let from = 0;
@@ -285,7 +291,7 @@ export class Log {
 
   /** @param {string} name */
   #download(name) {
-    const url = URL.createObjectURL(new Blob([...this.#all.map(asText)], { type: "text/plain;charset=utf-8" }));
+    const url = URL.createObjectURL(new Blob(this.#all.map(asText), { type: "text/plain;charset=utf-8" }));
     h("a", { href: url, download: `${name}.log` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }

@@ -15,15 +15,16 @@ import { json, long, plain } from "./json.js";
 const OUTPUTS = 50;
 
 const LOST =
-  "The server does not know this operation any more: it was restarted, most likely, and what ran in it is gone. " +
-  "This is what came of it last.";
+  "The server does not know this operation any more: perhaps it was restarted, and what ran in it is gone. " +
+  "This is what was known last.";
 
 /**
  * @param {string} title
  * @param {...import("./dom.js").Child} children
  */
 export function part(title, ...children) {
-  return h("section", { class: "card" }, h("div", { class: "part-head" }, h("h2", null, title)), children);
+  const head = h("div", { class: "part-head" }, h("h2", null, title));
+  return h("section", { class: "card" }, head, children);
 }
 
 /**
@@ -44,28 +45,24 @@ export function copier(icons, label, what) {
   return h("button", { type: "button", class: "quiet", onclick }, icon(icons), word);
 }
 
-/**
- * The result, or why there is none; null: nobody has said.
- * @param {Snapshot} snapshot
- * @returns {HTMLElement | null}
- */
+/** The result, or why there is none. @param {Snapshot} snapshot @returns {HTMLElement[]} */
 export function outcome({ state, result, error }) {
-  if (error) return problem(error, state);
-  if (state === "lost") return h("section", { class: "card problem", "data-state": state }, h("p", null, LOST));
-  if (state !== "succeeded" || result === null) return null;
+  if (error) return [problem(error)];
+  if (state === "lost") return [h("section", { class: "card problem" }, h("p", null, LOST))];
+  if (state !== "succeeded" || result === null) return [];
   const element = part("Result", h("div", { class: "part-body" }, json(result)));
   element.firstElementChild?.append(copier("copy", "Copy", () => JSON.stringify(result, null, 2)));
-  return element;
+  return [element];
 }
 
-/** RFC 9457. @param {Problem} error @param {string} state */
-function problem({ title, detail, type, errors, traceback }, state) {
+/** RFC 9457. @param {Problem} error */
+function problem({ title, detail, type, errors, traceback }) {
   return h(
     "section",
-    { class: "card problem", "data-state": state },
+    { class: "card problem" },
     h("h2", { class: "said", dir: "auto" }, plain(title)),
     detail && detail !== title && h("p", null, long(detail)),
-    errors?.map(({ pointer, detail }) => h("p", { class: "said", dir: "auto" }, h("code", null, plain(pointer)), ` ${plain(detail)}`)),
+    errors?.map(({ pointer, detail }) => h("p", null, long(`${pointer} ${detail}`))),
     traceback && h("pre", { tabindex: "0", "aria-label": "Traceback" }, plain(traceback)),
     type !== "about:blank" && h("p", { class: "said small quiet-text mono", dir: "auto" }, plain(type)),
   );
@@ -86,7 +83,7 @@ export function terminal({ id, kind, params, labels }) {
   };
   const rows = Object.entries(commands).map(([name, command]) => [
     h("div", { class: "command-head" }, h("h3", null, name), copier("copy", "Copy curl", () => command)),
-    h("pre", { tabindex: "0", "aria-label": name, class: "command" }, command.length > 2_000 ? `${command.slice(0, 2_000)}…` : command),
+    h("pre", { tabindex: "0", role: "group", "aria-label": name, class: "command" }, command.slice(0, 2_000)),
   ]);
   return part("From a terminal", h("div", { class: "part-body" }, rows));
 }
@@ -115,12 +112,13 @@ export class Outputs {
     });
   }
 
-  /** @param {readonly Output[]} all @param {number} dropped */
-  show(all, dropped) {
+  /** @param {readonly Output[]} all @param {number} missed */
+  show(all, missed) {
     if (all === this.#all) return;
     this.#all = all;
     this.element.hidden = !all.length;
-    text(this.#counts, number(all.length) + (dropped ? ` · ${number(dropped)} earlier are no longer kept` : ""));
+    const lost = missed ? ` · ${number(missed)} earlier are no longer kept` : "";
+    text(this.#counts, number(all.length) + lost);
     this.#draw();
   }
 
@@ -145,7 +143,8 @@ export class Outputs {
 
   /** @param {Output} output */
   #item({ time, data }) {
-    return h("li", null, h("time", { class: "small quiet-text figures plain", datetime: time, title: dateTime(time) }, clockTime(time)), json(data));
+    const at = { class: "small quiet-text figures plain", datetime: time, title: dateTime(time) };
+    return h("li", null, h("time", at, clockTime(time)), json(data));
   }
 }
 

@@ -2,6 +2,7 @@
 /** One operation of the list. Its elements are made once; then only what differs is written. */
 
 import { ago, amount, dateTime, duration, eta, percent, rate, STATES, summary } from "../format.js";
+import { whole } from "../words.js";
 import { attribute, h, icon, text } from "./dom.js";
 
 /** @typedef {import("../client/index.js").Snapshot} Snapshot */
@@ -128,7 +129,7 @@ export class Row {
       this.#bar.classList.toggle("unknown", isUnknown);
     }
     text(this.#percent, percent(fraction));
-    attribute(this.#bar, "aria-valuenow", fraction === null ? null : String(Math.floor(fraction * 100)));
+    attribute(this.#bar, "aria-valuenow", fraction === null ? null : String(whole(fraction)));
     attribute(this.#bar, "aria-valuetext", shown(summary(this.snapshot, fraction)));
   }
 

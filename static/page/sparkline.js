@@ -1,7 +1,7 @@
 // @ts-check
 /** The rate over the last minutes: between two samples it is what was done between them, no more. */
 
-import { rate } from "../format.js";
+import { duration, rate } from "../format.js";
 import { attribute, h, text } from "./dom.js";
 
 /** Milliseconds between two samples, and that are shown. */
@@ -19,7 +19,7 @@ export class Sparkline {
   #line = h("svg:path", { class: "stroke" });
   #picture = h(
     "svg:svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "No rate yet" },
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
     this.#area,
     this.#line,
   );
@@ -62,6 +62,6 @@ export class Sparkline {
     const top = rate(most, this.#unit);
     text(this.#peak, `Peak ${top}`);
     const least = rate(Math.min(...rates), this.#unit);
-    attribute(this.#picture, "aria-label", `Rate of the last ${Math.ceil(span / 60_000)} minutes: ${least} to ${top}`);
+    attribute(this.#picture, "aria-label", `Rate of the last ${duration(span / 1_000)}: ${least} to ${top}`);
   }
 }

@@ -2,29 +2,50 @@
 /** The steps of an operation as nested lists. Rows are made once; then only what differs is written. */
 
 import { amount, eta, number, percent, rate, STATES } from "../format.js";
+import { whole } from "../words.js";
 import { attribute, h, icon, text } from "./dom.js";
-import { plain } from "./json.js";
+import { seen } from "./json.js";
 
 /** @typedef {import("../client/index.js").Step} Step */
 
 /** Finished and pending ones among siblings that are shown without being asked for. */
 const SHOWN = 8;
-/** Of a longer text more than this cannot be seen in a line. */
-const SEEN = 200;
 
 const isDone = (/** @type {Step} */ { state }) => state === "succeeded" || state === "cancelled";
 const isPending = (/** @type {Step} */ { state }) => state === "pending";
 
+/** @param {string} label @param {HTMLElement} filling */
+export const bar = (label, filling) =>
+  h(
+    "div",
+    { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 },
+    filling,
+  );
+
+/**
+ * @param {HTMLElement} bar
+ * @param {HTMLElement} filling
+ * @param {number | null} fraction
+ * @param {boolean} isGoing
+ */
+export function fill(bar, filling, fraction, isGoing) {
+  const isUnknown = fraction === null && isGoing;
+  filling.style.transform = isUnknown ? "" : `scaleX(${(fraction ?? 0).toFixed(4)})`;
+  bar.classList.toggle("unknown", isUnknown);
+  attribute(bar, "aria-valuenow", fraction === null ? null : String(whole(fraction)));
+}
+
 class Row {
   /** @type {Step | null} */
   #step = null;
+  #own = 0;
   #isOver = false;
   #state = h("span", { class: "step-state" });
   #label = h("span", { class: "step-label said", dir: "auto" });
   #message = h("span", { class: "said quiet-text small", dir: "auto" });
   #share = h("span", null);
   #fill = h("i");
-  #bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, this.#fill);
+  #bar = bar("", this.#fill);
   #percent = h("span", { class: "step-percent plain" });
   #pace = h("span", { class: "step-pace plain line quiet-text small" });
   /** @type {HTMLElement | null} */
@@ -33,15 +54,18 @@ class Row {
   /** @param {number} depth */
   constructor(depth) {
     const name = h("div", { class: "line" }, this.#label, "\u2002", this.#message);
-    const share = h("span", { class: "step-share plain quiet-text small" }, h("span", { class: "hidden" }, "Share: "), this.#share);
-    const line = h("div", { class: "step figures" }, this.#state, name, this.#bar, this.#percent, this.#pace, share);
+    const word = h("span", { class: "hidden" }, "Share: ");
+    const share = h("span", { class: "step-share plain quiet-text small" }, word, this.#share);
+    const cells = [this.#state, name, this.#bar, this.#percent, this.#pace, share];
+    const line = h("div", { class: "step figures" }, cells);
     line.style.setProperty("--depth", String(Math.min(depth, 6)));
     this.element = h("li", null, line);
   }
 
   /** @param {Step} step @param {number} share @param {boolean} isOver nothing comes any more */
   draw(step, share, isOver) {
-    text(this.#share, share >= 1 ? "" : share < 0.01 ? `<${percent(0.01)}` : percent(share));
+    if (share !== this.#own) text(this.#share, share < 0.01 ? `<${percent(0.01)}` : percent(share));
+    this.#own = share;
     if (step === this.#step && isOver === this.#isOver) return;
     this.#isOver = isOver;
     const { label, message, completed, total, unit, fraction } = step;
@@ -53,20 +77,17 @@ class Row {
     }
     this.#step = step;
     const isGoing = state === "running";
-    text(this.#label, plain(label.slice(0, SEEN)));
-    text(this.#message, (isGoing || state === "failed") && message ? plain(message.slice(0, SEEN)) : "");
-    const isUnknown = fraction === null && isGoing;
-    const done = state === "succeeded" ? 1 : (fraction ?? 0);
-    this.#fill.style.transform = isUnknown ? "" : `scaleX(${done.toFixed(3)})`;
-    this.#bar.classList.toggle("unknown", isUnknown);
-    const shown = fraction === null && state !== "succeeded" ? "" : percent(done);
-    text(this.#percent, state === "pending" ? "" : shown);
-    attribute(this.#bar, "aria-label", `Progress of ${plain(label.slice(0, SEEN))}`);
-    attribute(this.#bar, "aria-valuenow", isUnknown ? null : String(Math.floor(done * 100)));
-    const parts = [completed || isGoing ? amount(completed, total, unit?.slice(0, 40) ?? null) : ""];
-    if (isGoing) parts.push(rate(step.rate, unit?.slice(0, 40) ?? null), eta(step.eta));
-    if (isGoing && this.children && !total) parts[0] = "";
-    text(this.#pace, plain(parts.filter(Boolean).join(" · ")));
+    text(this.#label, seen(label));
+    text(this.#message, (isGoing || state === "failed") && message ? seen(message) : "");
+    const done = state === "succeeded" ? 1 : isGoing ? fraction : (fraction ?? 0);
+    fill(this.#bar, this.#fill, done, isGoing);
+    attribute(this.#bar, "aria-label", `Progress of ${seen(label)}`);
+    text(this.#percent, state === "pending" ? "" : percent(done));
+    const name = unit && seen(unit);
+    // What has steps of its own counts nothing by itself.
+    const parts = [completed || (isGoing && !this.children) ? amount(completed, total, name) : ""];
+    if (isGoing) parts.push(rate(step.rate, name), eta(step.eta));
+    text(this.#pace, parts.filter(Boolean).join(" · "));
   }
 }
 
@@ -84,7 +105,12 @@ export class Steps {
   element = h(
     "section",
     { class: "card", hidden: true },
-    h("div", { class: "part-head" }, h("h2", { id: "steps" }, "Steps"), h("span", { class: "small quiet-text steps-share" }, "Share")),
+    h(
+      "div",
+      { class: "part-head" },
+      h("h2", { id: "steps" }, "Steps"),
+      h("span", { class: "small quiet-text steps-share", "aria-hidden": "true" }, "Share"),
+    ),
     this.#list,
   );
 
@@ -143,7 +169,7 @@ export class Steps {
   }
 
   /**
-   * Those to show, and in the place of the others what shows them: long runs of what is over or still to come.
+   * Those to show, and in place of the others what shows them: long runs of what is over, or still to come.
    * @param {Step[]} siblings
    * @param {string | null} parent
    */
@@ -159,8 +185,12 @@ export class Steps {
       const key = `${parent} ${run++}`;
       const hidden = to - from - SHOWN;
       if (hidden < 3 || this.#opened.has(key)) parts.push(...siblings.slice(from, to));
-      else if (kind === isDone) parts.push(this.#rest(key, `${number(hidden)} more that are done`), ...siblings.slice(to - SHOWN, to));
-      else parts.push(...siblings.slice(from, from + SHOWN), this.#rest(key, `${number(hidden)} more to come`));
+      else if (kind === isDone) {
+        parts.push(this.#rest(key, `${number(hidden)} more that are done`));
+        parts.push(...siblings.slice(to - SHOWN, to));
+      } else {
+        parts.push(...siblings.slice(from, from + SHOWN), this.#rest(key, `${number(hidden)} more to come`));
+      }
       from = to;
     }
     return parts;
@@ -177,11 +207,12 @@ export class Steps {
         const steps = this.#steps;
         this.#steps = [];
         this.show(steps, this.#isOver);
-        const first = /** @type {HTMLElement} */ (before ? before.nextElementSibling : list?.firstElementChild);
+        const first = /** @type {HTMLElement} */ (before?.nextElementSibling ?? list?.firstElementChild);
         first.tabIndex = -1;
         first.focus({ preventScroll: true });
       };
-      const button = h("button", { type: "button", class: "quiet", onclick: open }, icon("more"), h("span", null));
+      const props = { type: "button", class: "quiet", onclick: open };
+      const button = h("button", props, icon("more"), h("span", null));
       this.#rests.set(key, (rest = h("li", { class: "rest" }, button)));
     }
     text(/** @type {Node} */ (rest.firstElementChild?.lastChild), `Show ${what}`);
