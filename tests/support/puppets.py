@@ -16,6 +16,9 @@ __all__ = ["Puppet", "Site", "site"]
 
 _names = count(1)
 
+_LIMITS = httpx2.Limits(keepalive_expiry=2)
+"""Seconds that a connection is kept: less than the five after which the server may close it."""
+
 
 class Puppet:
     """An operation on a string. What it was told it has done when a method returns."""
@@ -126,5 +129,5 @@ def site(port: int = 0, **settings: object) -> Iterator[Site]:
     app = "tests.support.page_app:app"
     with progress_serve(app, *options, port=port, environment=environment) as process:
         url = f"http://127.0.0.1:{process.port}"
-        with httpx2.Client(base_url=url, timeout=8) as client:
+        with httpx2.Client(base_url=url, timeout=8, limits=_LIMITS) as client:
             yield Site(process, client)
