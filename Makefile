@@ -1,5 +1,5 @@
-# run: the demo on http://127.0.0.1:8000     test check format interop bench soak: for developers
-# js browser: their parts of `test`          bench-page: what the page costs a browser
+# run: the demo on http://127.0.0.1:8000     test check format browser interop bench soak: for developers
+# js: its part of `test`                     bench-page: what the page costs a browser
 # lock: renew requirements-dev.lock          clean: remove what this file made
 # Settings: make run PORT=8001 APP=examples.demo:app; make test ARGS='-k cursor';
 # VENV and PYTHON may also come from the environment.
@@ -40,13 +40,14 @@ NEED = need() { \
 run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(DEV) $(JS) | curl browsers
+test: $(DEV) $(JS) | curl
 	$(BIN)/python -m pytest $(ARGS)
 
 # The SDK, the element and the page: types, unit tests, the npm package, sizes.
 js: $(DEV) $(JS)
 	$(BIN)/python -m pytest tests/js $(ARGS)
 
+# The page, the element and the SDK in Chromium and in Firefox.
 browser: $(DEV) $(JS) | browsers
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
