@@ -112,6 +112,14 @@ def test_a_host_that_is_not(listing: Process, host: str, origin: str) -> None:
     check_refused(listing.port, {"Host": host, "Origin": origin})
 
 
+def test_any_host_is_not_any_page() -> None:
+    """`*` is about the names of this server."""
+    with served("direct", APP, {"PROGRESS_HOSTS": "*"}) as process:
+        check_opened(process.port, {"Host": "example.org", "Origin": "https://example.org"})
+        for origin in ("https://evil.example", "null"):
+            check_refused(process.port, {"Host": "example.org", "Origin": origin})
+
+
 def test_what_is_no_browser(server: Process) -> None:
     check_opened(server.port, {})
 
