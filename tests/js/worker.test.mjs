@@ -86,11 +86,10 @@ const NEWS = { type: "gap", operation: null, reason: "trimmed", missed: null };
 
 test("tabs of one user share a stream, those of another have their own", async () => {
   const [ada, bob, nobody] = [tab("ada"), tab("bob"), tab(null)];
-  await settle();
+  await until(() => streams.length === 3);
   for (const auth of ["Bearer ada", "Bearer bob", null]) greet(auth);
-  await settle();
+  await until(() => [ada, bob, nobody].every((one) => one.seen()));
   const again = tab("ada");
-  await settle();
   const auths = streams.map(({ auth }) => auth);
   assert.deepEqual(auths, ["Bearer ada", "Bearer bob", null]);
   streams[0].send(NEWS);
@@ -100,8 +99,7 @@ test("tabs of one user share a stream, those of another have their own", async (
 
 test("users by cookie are told apart by their session", async () => {
   const [ada, bob] = [tab(null, { session: "ada" }), tab(null, { session: "bob" })];
-  await settle();
-  assert.equal(streams.length, 2);
+  await until(() => streams.length === 2);
   streams[0].send(NEWS);
   await settle();
   assert.deepEqual([ada.seen(), bob.seen()], [1, 0]);
@@ -110,8 +108,7 @@ test("users by cookie are told apart by their session", async () => {
 test("a new token: one tab that has it is enough, and who has none says nothing of it", async () => {
   refused.add("Bearer old");
   const [has, lacks] = [tab("old"), tab("old")];
-  await settle();
-  assert.deepEqual([has.asked(), lacks.asked()], [1, 1]);
+  await until(() => has.asked() && lacks.asked());
   lacks.send({ type: "token", token: null });
   await settle();
   assert.equal(lacks.ended(), false);
