@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -23,6 +24,8 @@ from progress.hub import Hub, Subscriber, Subscription
 from tests.support.sinks import MemorySink
 from tests.support.view import View
 from tests.support.world import BACK, LARGEST, SETTINGS, Claim, Desk, World
+
+pytestmark = pytest.mark.slow("hundreds of random programs: 5 to 15 s, as the machine is")
 
 _ROOM = 1_500
 """Bytes of the largest sink."""

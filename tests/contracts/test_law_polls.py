@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -12,6 +13,8 @@ from progress.delivery.polling import Question
 from tests.support.sinks import MemorySink, PollSink
 
 from .test_law import Law
+
+pytestmark = pytest.mark.slow("hundreds of random programs: 5 to 15 s, as the machine is")
 
 
 class PollingLaw(Law):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -23,6 +24,8 @@ from progress.hub import Connection, Hub, Subscription
 from tests.support.sockets import SocketReader, SocketSink
 from tests.support.view import View
 from tests.support.world import BACK, LARGEST, SETTINGS, Claim, Desk, World
+
+pytestmark = pytest.mark.slow("hundreds of random programs: 5 to 15 s, as the machine is")
 
 _ROOM = 1_500
 """Bytes of the largest sink."""
