@@ -29,6 +29,10 @@ from .actors import Actor, Command, Manners
 from .rig import ENDED, Rig, rig
 from .viewers import Viewer
 
+pytestmark = pytest.mark.slow(
+    "a hundred random programs with a server each: 5 to 15 s, as the machine is"
+)
+
 R = TypeVar("R")
 
 WHICH = st.integers(0, 99)
