@@ -6,7 +6,7 @@ Nothing else publishes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import lru_cache
 from math import inf
@@ -35,10 +35,11 @@ from progress.core.event import (
 )
 from progress.core.meter import Meter, due
 from progress.core.operation import Snapshot
-from progress.errors import Cancelled, Failure, ReportError
+from progress.errors import Cancelled, ReportError
 from progress.settings import Settings
 
 from .kinds import Kind
+from .steps import Steps
 from .tally import StepOptions, Tally
 
 __all__ = ["Operation", "Stop", "timestamp"]
@@ -72,7 +73,8 @@ class Operation:
         self.kind = kind
         self.params = params
         self.settings = settings
-        self.root = Tally("", "", None, 1.0)
+        self.steps = Steps(settings.limits.steps)
+        self.root = self.steps.root
         """The operation's own numbers; the steps hang below it."""
         self.scope = CancelScope()
         """Around the function: cancelled to stop an async one, or to leave a thread behind."""
@@ -88,7 +90,6 @@ class Operation:
         """When something that waits may be sent, at the earliest."""
         self.ended = False
         self._bus = bus
-        self._steps: dict[str, Tally] = {}
         self._waiting: set[Tally] = set()  # sent lately: what they count now waits until it is due
         self._whole: Meter | None = None  # of the fraction, for the time to go
         self._position: int | None = None
@@ -135,16 +136,12 @@ class Operation:
     def plan(self, parent: Tally, weights: dict[str, float]) -> None:
         """Declare steps to come."""
         for name, weight in weights.items():
-            tally = self._add(name, None, parent, weight)
+            tally = self.steps.add(name, None, parent, weight)
             self._publish_progress(self._time(), tally.status())
 
     def begin(self, parent: Tally, name: str, given: StepOptions) -> Tally:
         """Start a step: the one planned under that name, or a new one."""
-        tally = self._planned(name, parent)
-        if tally is None:
-            tally = self._add(name, given.label, parent, given.weight)
-        tally.label = given.label or tally.label
-        tally.total, tally.unit = given.total, given.unit
+        tally = self.steps.open(name, parent, given)
         now = self._time()
         tally.start(now)
         self._send(tally, now)
@@ -165,14 +162,8 @@ class Operation:
 
     def finish(self, tally: Tally, state: StepState) -> None:
         """End a step, and what it left open below it."""
-        if tally.node.state is not StepState.RUNNING:
-            return
-        below = {tally: None}  # in order
-        for step in self._steps.values():  # a parent stands before its children
-            if step.parent in below:
-                below[step] = None
-        for step in reversed(below):
-            if step.node.state is StepState.RUNNING:
+        if tally.node.state is STEP_RUNNING:
+            for step in self.steps.running_from(tally):
                 self._finish(step, state)
 
     def log(self, message: str, level: Level, step: str | None) -> None:
@@ -229,7 +220,8 @@ class Operation:
     def end(self, state: State, result: Raw | None = None, error: Problem | None = None) -> None:
         """Publish the terminal event, and before it whatever was not sent yet."""
         if self._whole is not None:
-            self.finish(self.root, StepState(state))
+            lost = state is State.LOST
+            self.finish(self.root, StepState.FAILED if lost else StepState(state))
         self._publish_end(state, result, error)
 
     def fail(self, error: Problem) -> None:
@@ -261,30 +253,6 @@ class Operation:
             self._send(tally, self._time())
         tally.open()  # so that a report that comes too late is told so
 
-    def _planned(self, name: str, parent: Tally) -> Tally | None:
-        for id in self._ids(name):
-            tally = self._steps.get(id)
-            if tally is None:
-                return None
-            if tally.parent is parent and tally.node.state is StepState.PENDING:
-                return tally
-        return None
-
-    def _add(self, name: str, label: str | None, parent: Tally, weight: float) -> Tally:
-        limit = self.settings.limits.steps
-        if len(self._steps) >= limit:
-            raise Failure("too-large", f"an operation has at most {limit} steps")
-        words = name.replace("_", " ").capitalize() if name.isidentifier() else name
-        tally = Tally(name, label or words, parent, weight)
-        tally.id = next(id for id in self._ids(name) if id not in self._steps)
-        self._steps[tally.id] = tally
-        return tally
-
-    def _ids(self, name: str) -> Iterator[str]:
-        yield name
-        for count in range(2, len(self._steps) + 3):
-            yield f"{name}-{count}"
-
     def _publish_end(self, state: State, result: Raw | None, error: Problem | None) -> None:
         self.ended = True
         self._waiting.clear()
@@ -299,7 +267,7 @@ class Operation:
         self._bus.publish(event)
 
     def _open_gates(self) -> None:
-        for tally in (self.root, *self._steps.values()):
+        for tally in self.steps:
             tally.open()
 
     def _send(self, tally: Tally, now: float) -> None:
@@ -310,7 +278,7 @@ class Operation:
     def _publish_progress(self, now: float, step: StepProgress | None) -> None:
         fraction = self.root.node.fraction
         eta = None
-        if self._steps and self._whole is not None and fraction is not None:
+        if len(self.steps) and self._whole is not None and fraction is not None:
             self._whole.observe(fraction, now)
             eta = self._whole.eta(1.0)
         progress = self.root.progress(now - self.started_at, eta)
