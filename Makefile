@@ -19,6 +19,7 @@ RUNTIMES = build/interop/js/.installed
 NODE = build/bench/node/.installed
 NGINX = build/bench/nginx/.unpacked
 PROXIES = build/interop/.unpacked
+PROMTOOL = build/interop/.promtool-unpacked
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Usage: $(APT) PACKAGE...
 APT = apt() { \
@@ -41,7 +42,7 @@ run: $(RUNTIME)
 	@exec $(BIN)/progress serve $(APP) --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(DEV) $(JS) | curl
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 # The SDK, the element and the page: types, unit tests, the npm package, sizes.
 js: $(DEV) $(JS)
@@ -60,8 +61,8 @@ format: $(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-# What others make of the server: the proxies of examples/proxies before it, and clients.
-interop: $(DEV) | $(PROXIES) $(RUNTIMES) curl openssl clients
+# What others make of the server: the proxies of examples/proxies before it, clients, Prometheus.
+interop: $(DEV) | $(PROXIES) $(PROMTOOL) $(RUNTIMES) curl openssl clients
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 bench: $(DEV) | $(NODE) $(NGINX) cc
@@ -124,12 +125,14 @@ $(NODE): | node
 	@touch $@
 
 # Only unpacked: Debian starts what is installed. Without it the table has a gap.
+# Nchan wants /var/lib/nginx, whatever the configuration says.
 $(NGINX):
 	@mkdir -p $(@D)
 	@cd $(@D) && { apt-get download nginx libnginx-mod-nchan || \
 		{ $(APT) libpcre2-8-0 && apt-get download nginx libnginx-mod-nchan; }; } && \
-		for package in *.deb; do dpkg-deb -x $$package . || exit; done && touch $(@F) || \
-		echo "no nginx with Nchan here: it is left out" >&2
+		for package in *.deb; do dpkg-deb -x $$package . || exit; done && \
+		{ mkdir -p /var/lib/nginx 2>/dev/null || sudo -n mkdir -p /var/lib/nginx; } && \
+		touch $(@F) || echo "no nginx with Nchan here: it is left out" >&2
 
 # Only unpacked, with the libraries they need, for the same reason; but they may not be missing.
 $(PROXIES):
@@ -140,6 +143,14 @@ $(PROXIES):
 			nginx haproxy caddy apache2-bin; \
 		} && { fetch 2>/dev/null || { $(APT) ca-certificates && fetch; }; } && \
 		for package in archives/*.deb; do dpkg-deb -x $$package debian || exit; done
+	@touch $@
+
+# The same: of the package only promtool is wanted, and that needs nothing.
+$(PROMTOOL):
+	@mkdir -p $(@D)
+	@cd $(@D) && { apt-get download -qq prometheus 2>/dev/null || \
+		{ $(APT) ca-certificates && apt-get download -qq prometheus; }; } && \
+		for package in prometheus_*.deb; do dpkg-deb -x $$package debian || exit; done
 	@touch $@
 
 clients:

@@ -1,5 +1,7 @@
 """What every test gets: both anyio backends, a time limit, and Hypothesis without a stopwatch."""
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import settings
 
@@ -32,3 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: slow needs its reason, @slow('…')")
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Clean what was captured: xdist's pipe between processes takes no lone surrogates."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
