@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from . import catching_up, fanout, memory, pace, reporting
+from . import catching_up, fanout, memory, pace, reporting, taking
 from .harness import Row, table
 from .wire.measure import measure as measure_wire
 
@@ -27,6 +27,7 @@ _TOPICS = {
     "memory": _Topic(memory.measure),
     "fanout": _Topic(fanout.measure),
     "catching-up": _Topic(catching_up.measure),
+    "taking": _Topic(taking.measure),
     "wire": _Topic(measure_wire, rounds=3),  # minutes each
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from progress.core.frames import Frame, Joined
+from progress.core.wires import SSE, Wire
 from progress.hub import CloseReason
 
 __all__ = ["Accepting", "Buffered"]
@@ -10,6 +13,8 @@ __all__ = ["Accepting", "Buffered"]
 
 class Accepting:
     """Takes all there is, and counts."""
+
+    wire: ClassVar[Wire] = SSE
 
     def __init__(self) -> None:
         self.has_room = True

@@ -106,7 +106,7 @@ class Ours:
         """Start the operation that publishes."""
         self.start("publish", wait=0, rate=rate, events=events)
 
-    def start(self, kind: str, wait: int = 30, **params: float) -> bytes:
+    def start(self, kind: str, wait: int = 30, **params: float | str) -> bytes:
         """Start an operation, and return its snapshot, when it has ended if that is soon."""
         headers = {"content-type": "application/json"}
         if wait:
