@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from .core.operation import Snapshot
+from .delivery.webhooks import Webhook
 from .errors import (
     Busy,
     Cancelled,
@@ -12,9 +13,10 @@ from .errors import (
     RequestError,
     Unauthorized,
 )
+from .reporting.remote import RemoteReporter, remote
 from .runner.created import Created
 from .runner.reporter import Reporter, Step, track
-from .settings import Limits, Retention, Settings, Timing
+from .settings import Limits, Retention, Settings, Timing, WebhookSettings
 from .web.app import Progress
 from .web.processing import ProcessingMiddleware
 
@@ -28,6 +30,7 @@ __all__ = [
     "ProcessingMiddleware",
     "Progress",
     "ProgressError",
+    "RemoteReporter",
     "Reporter",
     "RequestError",
     "Retention",
@@ -36,6 +39,9 @@ __all__ = [
     "Step",
     "Timing",
     "Unauthorized",
+    "Webhook",
+    "WebhookSettings",
+    "remote",
     "track",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: `progress serve APP`."""
+"""The command line: `progress serve APP`, `progress report URL`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from starlette.types import ASGIApp
 
 from .errors import ConfigurationError
+from .reporting.command import report
 from .server.serve import listen
 from .server.serve import serve as run_server
 from .settings import Settings
@@ -25,6 +26,9 @@ __all__ = ["main"]
 @click.version_option(package_name="progress-server", message="progress %(version)s")
 def main() -> None:
     """Show people how far their long work has got."""
+
+
+main.add_command(report)
 
 
 @main.command()

@@ -9,7 +9,8 @@ ProgressError
 │   ├── UnknownKind             no such kind of operation
 │   ├── NotFound                no such operation, or no such page
 │   ├── Expired                 there was one, it is no longer kept
-│   ├── Ended                   it is over, so there is nothing to cancel
+│   ├── Ended                   it is over: there is nothing to cancel, and nothing to report
+│   ├── Conflict                not in the state that it is in
 │   ├── TooLarge                over a bound of `settings.Limits`
 │   ├── UnsupportedMediaType    operations start with JSON only
 │   ├── InvalidParams           JSON, but not what was asked for
@@ -35,6 +36,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ConfigurationError",
+    "Conflict",
     "Crowded",
     "Draining",
     "Ended",
@@ -139,6 +141,15 @@ class Ended(RequestError):
 
     slug, title = "ended", "That operation has ended"
 
+    def __init__(self, id: str, state: str) -> None:
+        super().__init__(f"operation {id} is over: it is {state}")
+
+
+class Conflict(RequestError):
+    """It cannot be done in the state that the operation, or its step, is in."""
+
+    slug, title = "conflict", "That cannot be done now"
+
 
 class TooLarge(RequestError):
     """The request is over one of the bounds of `settings.Limits`."""
@@ -147,9 +158,13 @@ class TooLarge(RequestError):
 
 
 class UnsupportedMediaType(RequestError):
-    """Operations are started with `Content-Type: application/json` and nothing else."""
+    """The body is not said to be JSON, or lines of it. `accepted` is what it has to be."""
 
     slug, title = "unsupported-media-type", "The body has to be JSON"
+
+    def __init__(self, accepted: str = "application/json") -> None:
+        super().__init__(f"send the header Content-Type: {accepted}")
+        self.accepted = accepted
 
 
 class InvalidParams(RequestError):

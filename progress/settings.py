@@ -1,4 +1,4 @@
-"""All bounds and timings: three frozen groups, read once, from arguments or the environment.
+"""All bounds and timings: frozen groups, read once, from arguments or the environment.
 
 `PROGRESS_<GROUP>_<FIELD>` sets a field, e.g. `PROGRESS_TIMING_HEARTBEAT=15`; `PROGRESS_HOSTS`,
 `PROGRESS_ORIGINS`, `PROGRESS_INTERIM` and `PROGRESS_DEBUG` stand alone. Durations are seconds,
@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from types import NoneType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -19,7 +20,7 @@ from msgspec import Meta, Struct
 
 from .errors import SettingsError
 
-__all__ = ["Limits", "Retention", "Settings", "Timing"]
+__all__ = ["Limits", "Retention", "Settings", "Timing", "WebhookSettings"]
 
 _PREFIX = "PROGRESS_"
 _CLOSE = 0.94
@@ -51,6 +52,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Operations that run at the same time; the others are `queued`."""
     queued: _Count = 1_000
     """Operations that wait; beyond it a start is refused with `busy`."""
+    external: _Count = 1_000
+    """Operations that run elsewhere and report here; beyond it a start is refused with `busy`."""
     journal: _Count = 1_000
     """Lossless events kept for each operation, for readers that are behind."""
     journal_bytes: _Bytes = 1_048_576
@@ -121,16 +124,46 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ids remembered after that, so that `410 Gone` can be told from `404 Not Found`."""
 
 
-_GROUPS: dict[str, type[Struct]] = {"limits": Limits, "timing": Timing, "retention": Retention}
+class WebhookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the server itself posts what becomes of all operations, and where others may let it."""
+
+    url: str | None = None
+    """The server's own webhook: it is told of each operation."""
+    secret: tuple[str, ...] = ()
+    """What signs it: `whsec_…`, or two of these while one replaces the other."""
+    events: tuple[Literal["state", "progress"], ...] = ("state",)
+    """What it is told: states, and progress at most once a second."""
+    http: bool = False
+    """Whether webhooks may go to `http://` URLs."""
+    private: tuple[str, ...] = ()
+    """Networks that webhooks may go to although they are not the internet, as in `10.0.0.0/8`."""
+    pending: _Count = 10_000
+    """Deliveries kept; if as many are pending, a start with a webhook is refused with `busy`."""
+
+    def __repr__(self) -> str:
+        """All but what may be secret: that goes into logs."""
+        return f"WebhookSettings({', '.join(f'{k}={v!r}' for k, v in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in ("events", "http", "private", "pending")]
+
+
+_GROUPS: dict[str, type[Struct]] = {
+    "limits": Limits,
+    "timing": Timing,
+    "retention": Retention,
+    "webhooks": WebhookSettings,
+}
 _ALONE = ("hosts", "origins", "interim", "debug")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The three groups, and what stands alone."""
+    """The groups, and what stands alone."""
 
     limits: Limits = Limits()
     timing: Timing = Timing()
     retention: Retention = Retention()
+    webhooks: WebhookSettings = WebhookSettings()
     hosts: tuple[str, ...] = ()
     """`Host` names served besides loopback; `*.example.org` and `*` are understood."""
     origins: tuple[str, ...] = ()
@@ -158,6 +191,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise SettingsError(f"origins: {origin!r} has to be {_AS_SENT}")
         if "*" in self.origins and len(self.origins) > 1:
             raise SettingsError("origins: * has to stand alone; it would take others' cookies away")
+        for network in self.webhooks.private:
+            _check_network(network)
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -196,6 +231,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.convert(fields, cls)
 
 
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise SettingsError(f"webhooks.private: {error}; write it as in 10.0.0.0/8") from error
+
+
 def _check_spelling(name: str, known: list[str]) -> None:
     meant = get_close_matches(name, known, 1, _CLOSE)
     if meant and meant[0] != name:
@@ -216,7 +258,10 @@ def _group(group: type[Struct], prefix: str, given: Mapping[str, str]) -> Struct
 def _value(variable: str, text: str, type: object) -> object:
     if get_origin(type) is Union:  # None is what is not given
         type = next(kind for kind in get_args(type) if kind is not NoneType)
+    given: str | list[str] = text
+    if get_origin(type) is tuple:
+        given = re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else []
     try:
-        return msgspec.convert(text, type=type, strict=False)
+        return msgspec.convert(given, type=type, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{variable}={text!r}: {error}") from error

@@ -11,7 +11,7 @@ from msgspec.structs import fields, replace
 
 from progress import Progress, errors
 from progress.errors import ConfigurationError, ProgressError, RequestError, SettingsError
-from progress.settings import Limits, Retention, Settings, Timing
+from progress.settings import Limits, Retention, Settings, Timing, WebhookSettings
 
 GROUPS: dict[str, type[Struct]] = {"limits": Limits, "timing": Timing, "retention": Retention}
 
@@ -168,6 +168,56 @@ def test_debug_that_is_neither() -> None:
 def test_the_real_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_TIMING_LAG", "7")
     assert Settings.from_environment().timing.lag == 7
+
+
+def test_webhooks() -> None:
+    given = {
+        "URL": "https://hooks.example/x",
+        "SECRET": "whsec_b2xk whsec_bmV3",
+        "EVENTS": "state,progress",
+        "HTTP": "true",
+        "PRIVATE": "127.0.0.0/8, fd00::/8",
+        "PENDING": "5",
+    }
+    environment = {f"PROGRESS_WEBHOOKS_{name}": text for name, text in given.items()}
+    assert Settings.from_environment(environment).webhooks == WebhookSettings(
+        url="https://hooks.example/x",
+        secret=("whsec_b2xk", "whsec_bmV3"),
+        events=("state", "progress"),
+        http=True,
+        private=("127.0.0.0/8", "fd00::/8"),
+        pending=5,
+    )
+    assert Settings.from_environment({"PROGRESS_WEBHOOKS_PRIVATE": " "}).webhooks.private == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("EVENTS", "state,log", r"^PROGRESS_WEBHOOKS_EVENTS="),
+        ("HTTP", "maybe", r"^PROGRESS_WEBHOOKS_HTTP="),
+        ("PENDING", "0", r"^PROGRESS_WEBHOOKS_PENDING="),
+        ("PRIVATE", "10.0.0.1/8", r"^webhooks\.private: .*10\.0\.0\.1/8"),
+        ("PRIVATE", "intranet", r"^webhooks\.private: .*intranet"),
+        ("SECRETS", "x", "PROGRESS_WEBHOOKS_SECRETS is not a setting"),
+    ],
+)
+def test_webhooks_that_cannot_be(name: str, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_environment({f"PROGRESS_WEBHOOKS_{name}": text})
+
+
+@pytest.mark.parametrize("name", ["URL", "SECRET"])
+def test_webhooks_keep_what_is_secret(name: str) -> None:
+    environment = {
+        "PROGRESS_WEBHOOKS_URL": "https://hooks.example/",
+        f"PROGRESS_WEBHOOKS_{name}": "https://hooks.example/#hidden",
+    }
+    settings = Settings.from_environment(environment)
+    assert "hidden" not in repr(settings)
+    with pytest.raises(SettingsError) as raised:
+        Progress(settings=settings)
+    assert "hidden" not in str(raised.value)
 
 
 def test_settings_are_frozen() -> None:

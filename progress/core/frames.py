@@ -7,7 +7,7 @@ no text of a user's can end an SSE line early and forge a field or an event (WHA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -91,6 +91,9 @@ class Frame:
     """
 
     __slots__ = ("_chunk", "_json", "_message", "_sse", "_websocket", "id", "key", "n", "type")
+
+    count: Final = 1
+    """Of messages."""
 
     def __init__(self, message: Message) -> None:
         self.id: Cursor | None = getattr(message, "cursor", None)
@@ -177,10 +180,11 @@ class _Numbered(Frame):
 class Joined:
     """Several frames that go out together: their bytes are joined at most once on each wire."""
 
-    __slots__ = ("_chunk", "_sse", "_websocket", "parts")
+    __slots__ = ("_chunk", "_sse", "_websocket", "count", "parts")
 
     def __init__(self, parts: Sequence[Frame]) -> None:
         self.parts = parts
+        self.count = len(parts)
         self._sse: bytes | None = None
         self._chunk: bytes | None = None
         self._websocket: bytes | None = None

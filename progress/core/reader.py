@@ -108,6 +108,8 @@ class CatchUp(NamedTuple):
     """The bus's count of losses so far."""
     until: int | None
     """Nothing from this n on may be shown yet."""
+    gaps: dict[GapReason, int]
+    """How often a gap was told, by why."""
 
 
 def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
@@ -126,6 +128,7 @@ def catch_up(reader: Reader, lacks: CatchUp) -> Iterator[Frame]:
     reader.forgot = lacks.losses
     reader.foreign = None
     if notice is not None:
+        lacks.gaps[notice.reason] += 1
         yield _numbered(Frame(notice), reader)
     is_trimmed = notice is not None and notice.reason == "trimmed"
     if reader.opening or (is_trimmed and len(lacks.journals) == 1):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from anyio import Event
 from anyio.lowlevel import checkpoint
 
 from progress.core.frames import Frame, Joined
+from progress.core.wires import SSE, Wire
 from progress.hub import CloseReason
 
 __all__ = ["Buffer", "Encode"]
@@ -24,6 +25,8 @@ Encode: TypeAlias = Callable[[Frame | Joined], Iterable[bytes]]
 
 class Buffer:
     """Bounded; it says when it is full, and when it has drained."""
+
+    wire: ClassVar[Wire] = SSE
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import anyio
 
+from progress.core.counts import Counts
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
 from progress.hub import Hub
@@ -154,7 +155,9 @@ class Pace:
 class Teller:
     """Sends one request its interims, each when it is due."""
 
-    def __init__(self, interims: Interims) -> None:
+    def __init__(self, interims: Interims, counts: Counts | None = None) -> None:
+        self.counts = counts
+        """Where they are counted, once it is known for whom they are."""
         self.pace = Pace(interims.wishes)
         self.ratio = Ratio()
         self.count = 0
@@ -191,6 +194,8 @@ class Teller:
         size = _OVERHEAD + sum(len(name) + len(value) + _FIELD for name, value in fields)
         self.pace.sent(elapsed, fraction, size)
         self.count += 1
+        if self.counts is not None:
+            self.counts.interims += 1
         return True
 
 

@@ -5,7 +5,7 @@ end once they have had news.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import anyio
 
@@ -15,6 +15,7 @@ from progress.core.filter import Filter
 from progress.core.frames import Frame, Joined
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
+from progress.core.wires import POLL, WAIT, Wire
 from progress.hub import CloseReason, Hub, Subscription
 
 from .buffer import Buffer, Encode
@@ -24,6 +25,8 @@ __all__ = ["Poll", "Question", "retry_after", "wait_for_change", "wait_for_end"]
 
 class _Bell:
     """A sink that keeps nothing: it tells that an event of these types came, or the end."""
+
+    wire: ClassVar[Wire] = WAIT
 
     def __init__(self, types: Collection[str]) -> None:
         self.rung = anyio.Event()
@@ -81,6 +84,8 @@ class Poll(Buffer):
     belongs to it. Whatever comes later is not taken, and its client has no cursor for it, so that
     it comes with the next poll.
     """
+
+    wire: ClassVar[Wire] = POLL
 
     def __init__(
         self,

@@ -141,7 +141,7 @@ class EventStream:
     async def _chunks(self, buffer: Buffer, first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
-        if (bye := self._hub.refusal) is not None:  # others have come since it was let in
+        if (bye := self._hub.refuse()) is not None:  # others have come since it was let in
             yield Frame(bye).sse
             return
         with self._hub.subscribe(buffer, self._subscription, self._after) as self._subscriber:

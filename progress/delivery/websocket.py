@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Protocol, TypeAlias, cast
+from typing import ClassVar, Protocol, TypeAlias, cast
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from progress.core.frames import Frame, Joined
+from progress.core.wires import WEBSOCKET, Wire
 from progress.hub import CloseReason, Connection, Hub
 from progress.settings import Settings
 
@@ -166,6 +167,7 @@ async def serve(
 class _TextBuffer(Buffer):
     """A buffer beside which somebody reads, unless it is held."""
 
+    wire: ClassVar[Wire] = WEBSOCKET
     readable: anyio.Event | None = None
 
     def hold(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from progress.bus import Bus
+from progress.core.counts import Counts, Sent
 from progress.core.frames import Frame, joined
 from progress.core.journal import Journal
 from progress.core.reader import CatchUp, Reader, Shown, catch_up
@@ -19,7 +20,9 @@ _BATCHES = 4
 """Writes of a sinkful: a reader that takes everything at once gives the others their turn then."""
 
 
-def missing(bus: Bus, snapshots: Snapshots, interest: Interest, reader: Reader) -> CatchUp:
+def missing(
+    bus: Bus, snapshots: Snapshots, counts: Counts, interest: Interest, reader: Reader
+) -> CatchUp:
     """Collect the operations to be shown that have something after the reader's position.
 
     If one that could have been shown was evicted since, the reader starts over.
@@ -40,10 +43,12 @@ def missing(bus: Bus, snapshots: Snapshots, interest: Interest, reader: Reader) 
             until = born if until is None else min(until, born)
         elif types:
             shown.append(Shown(journal, types))
-    return CatchUp(shown, snapshots, expired, losses.count, until)
+    return CatchUp(shown, snapshots, expired, losses.count, until, counts.gaps)
 
 
-def catch_up_to(bookmark: Frame, sink: Sink, reader: Reader, lacks: CatchUp, room: int) -> bool:
+def catch_up_to(
+    bookmark: Frame, sink: Sink, sent: Sent, reader: Reader, lacks: CatchUp, room: int
+) -> bool:
     """Write what is missing, about `room` bytes of it, and the bookmark.
 
     Says whether that was all, and the sink has room.
@@ -56,7 +61,11 @@ def catch_up_to(bookmark: Frame, sink: Sink, reader: Reader, lacks: CatchUp, roo
             reader.position = reader.bookmark = bookmark.n
             reader.first_id = None
             batch.append(bookmark)
-        has_room = not batch or sink.write(joined(batch))
+        has_room = True
+        if batch:
+            written = joined(batch)
+            has_room = sink.write(written)
+            sent.add(written, 1)
         if is_done or not has_room:
             return is_done and has_room
     return False

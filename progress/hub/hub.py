@@ -16,6 +16,7 @@ import anyio
 from anyio.lowlevel import current_token
 
 from progress.bus import Bus
+from progress.core.counts import Counts
 from progress.core.cursor import Cursor
 from progress.core.frames import Bye, Frame
 from progress.core.journal import Journal
@@ -24,7 +25,9 @@ from progress.core.snapshots import Snapshots
 from progress.core.turn import Turn
 from progress.settings import Settings
 
+from .beating import BEATS, beat
 from .catching_up import catch_up_to, missing
+from .counting import count_state, sent_by, write
 from .draining import dismiss_all
 from .fanout import Fanout
 from .interest import Subscription
@@ -32,9 +35,6 @@ from .joining import let_in
 from .subscriber import Connection, Join, Sink, Subscriber
 
 __all__ = ["Hub"]
-
-_BEATS = 15
-"""Ticks in a heartbeat: silence lasts at most a fifteenth longer than asked for."""
 
 _SNAPSHOTS = 4_194_304
 """Bytes of snapshots kept encoded: sixteen of a thousand steps, or thousands of plain ones."""
@@ -48,12 +48,15 @@ class Hub:
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.draining = False
         """Streams are told `drain`, not `complete`, and no new one is taken."""
+        self.insiders = 0  # subscribers that are no clients: there are as many as operations
+        self.counts = Counts()
         self._bus = bus
         self._settings = settings
+        self._events = self.counts.events
         self._subscribers: dict[Subscriber, None] = {}  # a dict for its order
         self._snapshots = Snapshots(_SNAPSHOTS)
-        self._missing = partial(missing, bus, self._snapshots)
-        self._fanout = Fanout(self._snapshots, settings.limits.sink)
+        self._missing = partial(missing, bus, self._snapshots, self.counts)
+        self._fanout = Fanout(self._snapshots, settings.limits.sink, self.counts)
         self._turns: dict[Journal, Turn] = {}
         self._soon: _Soon = _never
         self._now = 0.0
@@ -64,7 +67,7 @@ class Hub:
     @property
     def beat(self) -> float:
         """Seconds between two calls of `tick`."""
-        return self._settings.timing.heartbeat / _BEATS
+        return self._settings.timing.heartbeat / BEATS
 
     @property
     def subscribers(self) -> Sequence[Subscriber]:
@@ -73,8 +76,8 @@ class Hub:
 
     @property
     def count(self) -> int:
-        """Subscribers there are."""
-        return len(self._subscribers)
+        """Clients that are subscribed."""
+        return len(self._subscribers) - self.insiders
 
     @property
     def refusal(self) -> Bye | None:
@@ -84,6 +87,12 @@ class Hub:
         if self.count >= self._settings.limits.subscribers:
             return Bye(reason="busy", reconnect=True)
         return None
+
+    def refuse(self) -> Bye | None:
+        """The same where one has come: who is not taken is counted."""
+        if (bye := self.refusal) is not None:
+            self.counts.closed[bye.reason] += 1
+        return bye
 
     def open(self) -> None:
         """Take subscribers, again if it was drained before. Called in the event loop to be used.
@@ -115,6 +124,7 @@ class Hub:
         opening = subscription.journal is not None
         reader = Reader.opened(after, self._bus.head, opening=opening)
         subscriber = Subscriber(sink, subscription, reader)
+        self.counts.catch_ups["connect"] += 1
         self._add(subscriber)
         self.resume(subscriber)
         if self.gone is not None:  # it was on its way when the others were told
@@ -157,6 +167,7 @@ class Hub:
         head = self._bus.head
         reader = Reader.opened(after, head, opening=subscription.journal is not None)
         reader.first_id = None  # ids are for SSE
+        self.counts.catch_ups["connect"] += 1
         connection.joins += (Join(name, subscription, reader, done),)
         if connection.reader is None:
             connection.fall_behind(head.n, self._now, bookmark=head.n)
@@ -222,37 +233,28 @@ class Hub:
         self.flush()
         self._snapshots.clear()
         self._now = now
-        timing = self._settings.timing
-        for subscriber in self.subscribers:
-            if subscriber.closed:
-                if now - subscriber.since > timing.lag:
-                    subscriber.sink.abort()  # its client does not take the end
-                continue
-            if subscriber.reader is not None:
-                if now - subscriber.since > timing.lag:
-                    self._close(subscriber, Bye(reason="slow", reconnect=True))
-                continue
-            if subscriber.is_idle and now - subscriber.since > timing.idle:
-                self.stop(subscriber)
-                subscriber.sink.close("idle")
-                continue
-            subscriber.silence += 1
-            if subscriber.silence >= _BEATS:
-                subscriber.silence = 0
-                bookmark = self._snapshots.bookmark(self._bus.head)
-                if not subscriber.sink.write(bookmark):
-                    subscriber.fall_behind(bookmark.n, now)
+        bookmark = self._snapshots.bookmark(self._bus.head)
+        beat(self, bookmark, self._settings.timing, now)
 
     def stop(self, subscriber: Subscriber) -> None:
         """Tell it nothing more: its connection is being closed."""
         if not subscriber.closed:
             subscriber.close(self._now)
 
+    def close(self, subscriber: Subscriber, bye: Bye) -> None:
+        """Say goodbye to one, and nothing after that."""
+        subscriber.close(self._now)
+        self.counts.closed[bye.reason] += 1
+        if write(self.counts, subscriber, Frame(bye)) or bye.reason != "slow":
+            subscriber.sink.close(bye.reason)
+        else:
+            subscriber.sink.abort()
+
     def dismiss(self, subscriber: Subscriber) -> None:
         """Say `bye` to one, because its server stops."""
         self.flush()
         if not subscriber.closed:
-            self._close(subscriber, Bye(reason="drain", reconnect=True))
+            self.close(subscriber, Bye(reason="drain", reconnect=True))
 
     async def drain(self, within: float) -> None:
         """Say `bye` to everybody, and cut off who has not taken it after so many seconds."""
@@ -261,6 +263,11 @@ class Hub:
         await dismiss_all(self, within)
 
     def _publish(self, journal: Journal, frame: Frame) -> None:
+        type = frame.type
+        if type != "progress":  # how many of those there are tells the head of the bus
+            self._events[type] += 1
+            if type == "state":
+                count_state(self.counts, journal, frame)
         if not self._fanout.concerns(journal):
             return
         turn = self._turns.get(journal)
@@ -289,7 +296,8 @@ class Hub:
     def _catch_up(self, subscriber: Subscriber, reader: Reader, lacks: CatchUp) -> bool:
         """Write what is missing; say whether that was all. If there is more, go on later."""
         room, sink = self._settings.limits.sink, subscriber.sink
-        if catch_up_to(self._snapshots.bookmark(self._bus.head), sink, reader, lacks, room):
+        sent = sent_by(self.counts, sink)
+        if catch_up_to(self._snapshots.bookmark(self._bus.head), sink, sent, reader, lacks, room):
             return True
         if sink.has_room and lacks.until is None:
             self._soon(partial(self.resume, subscriber))
@@ -305,14 +313,7 @@ class Hub:
         elif self.draining:
             self.dismiss(subscriber)
         else:
-            self._close(subscriber, Bye(reason="complete", reconnect=False))
-
-    def _close(self, subscriber: Subscriber, bye: Bye) -> None:
-        subscriber.close(self._now)
-        if subscriber.sink.write(Frame(bye)) or bye.reason != "slow":
-            subscriber.sink.close(bye.reason)
-        else:
-            subscriber.sink.abort()
+            self.close(subscriber, Bye(reason="complete", reconnect=False))
 
 
 def _never(function: Callable[[], None]) -> None:

@@ -18,7 +18,10 @@ CloseReason: TypeAlias = ByeReason | Literal["idle", "binary", "rate", "oversize
 
 
 class Sink(Protocol):
-    """Where a subscriber's bytes go. Called on the event loop's thread; none of these waits."""
+    """Where a subscriber's bytes go. Called on the event loop's thread; none of these waits.
+
+    Its class may say as `wire` how it is reached (`core.wires`), for the count of what was sent.
+    """
 
     @property
     def has_room(self) -> bool:

@@ -13,7 +13,17 @@ from msgspec import Raw
 
 from progress.errors import FieldError, InvalidParams, Malformed
 
-__all__ = ["clean", "clip", "decode", "decode_type", "labels", "schema_type", "shown", "to_raw"]
+__all__ = [
+    "clean",
+    "clip",
+    "decode",
+    "decode_type",
+    "labels",
+    "read",
+    "schema_type",
+    "shown",
+    "to_raw",
+]
 
 _T = TypeVar("_T")
 
@@ -40,8 +50,18 @@ def decode(data: bytes | Raw, type: type[_T], at: str = "#") -> _T:
         Malformed: it is not JSON, or nests too deeply.
         InvalidParams: it is JSON of another shape; the pointer starts with `at`.
     """
+    decoder = msgspec.json.Decoder(type, dec_hook=decode_type)
+    return read(decoder, data, at)
+
+
+def read(decoder: msgspec.json.Decoder[_T], data: bytes | Raw, at: str = "#") -> _T:
+    """The same with a decoder that is there already.
+
+    Raises:
+        Malformed, InvalidParams: as `decode`.
+    """
     try:
-        return msgspec.json.decode(data, type=type, dec_hook=decode_type)
+        return decoder.decode(data)
     except msgspec.ValidationError as error:
         pointer, detail = _pointer(str(error))
         raise InvalidParams(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from msgspec import Raw
@@ -14,7 +16,16 @@ from progress.errors import Cancelled, Failure
 from . import codec
 from .operation import Operation
 
-__all__ = ["Ending", "broken", "failed", "problem", "stopped", "succeeded"]
+__all__ = [
+    "Ending",
+    "described",
+    "failed",
+    "is_cancelled",
+    "problem",
+    "stopped",
+    "succeeded",
+    "survive",
+]
 
 _logger = logging.getLogger("progress")
 
@@ -60,22 +71,41 @@ def failed(operation: Operation, error: BaseException) -> Ending:
     """
     if isinstance(error, KeyboardInterrupt):
         raise error
-    gave_up = _is_cancelled(error)
+    gave_up = is_cancelled(error)
     if gave_up or (operation.stopping and operation.stopping != "cancelled"):
         return stopped(operation)
-    if isinstance(error, BaseExceptionGroup) and isinstance(error.exceptions[0], Failure):
-        error = error.exceptions[0]  # a task group has put the group around it
     trace = "".join(traceback.format_exception(error)) if operation.settings.debug else None
-    if isinstance(error, Failure):
-        return Ending(State.FAILED, error=problem(error.type, error.detail, error.title, trace))
-    _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
+    if _failure(error) is None:
+        _logger.error("operation %s (%s) failed", operation.id, operation.kind.name, exc_info=error)
+    return Ending(State.FAILED, error=described(error, trace))
+
+
+def described(error: BaseException, trace: str | None = None) -> Problem:
+    """An exception as a problem: of the author's own type, or `exception`."""
+    if (failure := _failure(error)) is not None:
+        return problem(failure.type, failure.detail, failure.title, trace)
     summary = traceback.TracebackException.from_exception(error)  # its str() may fail, too
     summary.__notes__ = []
-    text = "".join(summary.format_exception_only()).strip()
-    return Ending(State.FAILED, error=problem("exception", text, None, trace))
+    return problem("exception", "".join(summary.format_exception_only()).strip(), None, trace)
 
 
-def broken(operation: Operation, error: Exception) -> Problem:
+def _failure(error: BaseException) -> Failure | None:
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # a task group has put the group around it
+    return error if isinstance(error, Failure) else None
+
+
+@contextmanager
+def survive(operation: Operation) -> Iterator[None]:
+    """Whatever goes wrong with one operation must not end the others: a bug of ours, then."""
+    try:
+        yield
+    except Exception as error:
+        operation.fail(_broken(operation, error))
+        operation.scope.cancel()
+
+
+def _broken(operation: Operation, error: Exception) -> Problem:
     """Something went wrong with it that is not its function's fault, or with its exception."""
     where = "".join(traceback.format_tb(error.__traceback__))  # its text may be what went wrong
     name = type(error).__name__
@@ -108,7 +138,7 @@ def problem(type: str, detail: str, title: str | None = None, trace: str | None 
     )
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def is_cancelled(error: BaseException) -> bool:
     """Whether it is nothing but `Cancelled`, alone or in groups of any depth."""
     if isinstance(error, BaseExceptionGroup):
         return error.split(Cancelled)[1] is None

@@ -53,6 +53,8 @@ class Kind:
     schema: Mapping[str, object]
     description: str
     bounds: Bounds
+    is_external: bool = False
+    """Whether somebody else runs it, and reports."""
 
     def validate(self, params: bytes | Raw) -> tuple[Raw, dict[str, object]]:
         """Read parameters: as JSON with the defaults filled in, and as keyword arguments.
@@ -73,7 +75,8 @@ class Kinds:
         self._kinds: dict[str, Kind] = {}
 
     def __iter__(self) -> Iterator[Kind]:
-        return iter(self._kinds.values())
+        """In the order in which they were registered; what runs elsewhere is the last."""
+        return iter(sorted(self._kinds.values(), key=lambda kind: kind.is_external))
 
     def __getitem__(self, name: str) -> Kind:
         """Find one.
@@ -87,15 +90,18 @@ class Kinds:
             known = ", ".join(sorted(self._kinds)) or "none yet"
             raise UnknownKind(f"there is no kind {name[:64]!r}; there are: {known}") from None
 
-    def register(self, function: Function, name: str | None, bounds: Bounds) -> None:
-        """Make a function a kind.
+    def register(
+        self, function: Function, name: str | None, bounds: Bounds, is_external: bool = False
+    ) -> None:
+        """Make a function a kind; of what runs elsewhere it only has the parameters.
 
         Raises:
             KindError: its name is taken or cannot be, or a parameter has no JSON form.
         """
         if not callable(function):
             raise KindError(f"write @app.operation(name={function!r}), with the function below it")
-        kind = _from_function(function, name or str(getattr(function, "__name__", "")), bounds)
+        name = name or str(getattr(function, "__name__", ""))
+        kind = _from_function(function, name, bounds, is_external)
         if kind.name in self._kinds:
             raise KindError(f"there is a kind {kind.name!r} already; pass name=…")
         for bound, value in asdict(bounds).items():
@@ -104,7 +110,7 @@ class Kinds:
         self._kinds[kind.name] = kind
 
 
-def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
+def _from_function(function: Function, name: str, bounds: Bounds, is_external: bool) -> Kind:
     if not _NAME.fullmatch(name):
         raise KindError(f"{name!r} cannot name a kind: letters, digits, `_.-`; pass name=…")
     plain = inspect.unwrap(function.func if isinstance(function, partial) else function)
@@ -140,6 +146,7 @@ def _from_function(function: Function, name: str, bounds: Bounds) -> Kind:
         schema=schema,
         description=inspect.getdoc(plain) or "",
         bounds=bounds,
+        is_external=is_external,
     )
 
 

@@ -13,14 +13,14 @@ from progress.core.event import Level, StepState
 from progress.errors import Failure, ReportError
 
 from . import codec
-from .operation import Operation
+from .recorder import Recorder
 from .tally import StepOptions, Tally, amount
 
-__all__ = ["Reporter", "Step", "track"]
+__all__ = ["NAME_BYTES", "Reporter", "Step", "track"]
 
 _T = TypeVar("_T")
 
-_NAME_BYTES = 256
+NAME_BYTES = 256
 """Of a step's name, a label or a unit."""
 
 
@@ -38,7 +38,7 @@ class Step:
 
     __slots__ = ("_operation", "_outer", "_parent", "_tally")
 
-    def __init__(self, operation: Operation, tally: Tally, parent: Step | None) -> None:
+    def __init__(self, operation: Recorder, tally: Tally, parent: Step | None) -> None:
         self._operation = operation
         self._tally = tally
         self._parent = parent
@@ -107,7 +107,7 @@ class Step:
         if message is not None:
             tally.message = codec.clip(message, self._operation.settings.limits.log)
         if unit is not None:
-            tally.unit = codec.clip(unit, _NAME_BYTES)
+            tally.unit = codec.clip(unit, NAME_BYTES)
         self._counted()
 
     @overload
@@ -137,7 +137,7 @@ class Step:
         A step that is opened without a plan counts as a total that grew.
         """
         planned = {
-            codec.clip(name, _NAME_BYTES): _weight(weight)
+            codec.clip(name, NAME_BYTES): _weight(weight)
             for name, weight in {**(weights or {}), **more}.items()
         }
         self._operation.call(self._operation.plan, self._tally, planned)
@@ -160,13 +160,13 @@ class Step:
             Failure: the operation has too many steps (`too-large`).
         """
         options = StepOptions(
-            label=None if label is None else codec.clip(label, _NAME_BYTES),
+            label=None if label is None else codec.clip(label, NAME_BYTES),
             weight=_weight(weight),
             total=None if total is None else amount("total", total),
-            unit=None if unit is None else codec.clip(unit, _NAME_BYTES),
+            unit=None if unit is None else codec.clip(unit, NAME_BYTES),
         )
         begin = self._operation.begin
-        tally = self._operation.call(begin, self._tally, codec.clip(name, _NAME_BYTES), options)
+        tally = self._operation.call(begin, self._tally, codec.clip(name, NAME_BYTES), options)
         return Step(self._operation, tally, self)
 
     def log(self, message: str, level: Level = "info") -> None:
@@ -204,7 +204,7 @@ class Step:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _current.set(self._outer)
+        self.leave()
         finish = self._operation.finish
         if error is None:
             self._operation.call(finish, self._tally, StepState.SUCCEEDED)
@@ -213,6 +213,10 @@ class Step:
         state = StepState.FAILED if isinstance(error, Exception) else StepState.CANCELLED
         with suppress(ReportError):  # the error that is under way says more
             self._operation.call(finish, self._tally, state)
+
+    def leave(self) -> None:
+        """Be no longer the pen that `track` finds; without `with`, where nothing is to end."""
+        _current.set(self._outer)
 
     def _counted(self) -> None:
         if self._tally.is_open:
@@ -237,7 +241,7 @@ class Reporter(Step):
 
     __slots__ = ()
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Recorder) -> None:
         super().__init__(operation, operation.root, None)
 
     @property

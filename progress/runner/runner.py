@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from threading import get_ident
-from typing import NamedTuple, TypeVar
-from uuid import UUID
+from typing import TypeVar
 
 import anyio
 from anyio import CancelScope, CapacityLimiter, Event, from_thread, to_thread
@@ -19,16 +16,19 @@ from anyio.lowlevel import EventLoopToken, current_token
 from msgspec import Raw
 
 from progress.bus import Bus
-from progress.core.cursor import ZERO
-from progress.core.event import OperationProgress, State
+from progress.core.event import State
+from progress.core.journal import Journal
 from progress.core.operation import Snapshot
+from progress.core.report import Line
 from progress.errors import Busy, Draining, Ended, NotRunning
 from progress.settings import Settings
 
-from . import codec
-from .ending import Ending, broken, failed, stopped, succeeded
-from .kinds import Kind, Kinds
-from .operation import Operation, timestamp
+from .drafts import Draft, Drafts
+from .elsewhere import Elsewhere
+from .ending import Ending, failed, stopped, succeeded, survive
+from .external import external
+from .kinds import Bounds, Kind, Kinds
+from .operation import Operation
 from .reporter import Reporter
 
 __all__ = ["Draft", "Runner"]
@@ -42,19 +42,12 @@ _POSITIONS = 1.0
 """Seconds between two rounds of queue positions: each may be an event for a thousand."""
 
 
-class Draft(NamedTuple):
-    """An operation that may be started; nothing of it exists yet."""
-
-    snapshot: Snapshot
-    kind: Kind
-    values: dict[str, object]
-
-
 class Runner:
     """Runs operations in a task group, with limits, a queue, timeouts and cancellation."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.kinds = Kinds()
+        self.kinds.register(external, None, Bounds(), is_external=True)
         self.draining = False
         """Nothing is started any more."""
         self._bus = bus
@@ -62,12 +55,13 @@ class Runner:
         self._queue: dict[str, Operation] = {}
         self._running: dict[str, Operation] = {}
         self._kinds_running: Counter[str] = Counter()
+        self._elsewhere = Elsewhere(bus, settings)
         self._tasks: TaskGroup | None = None
         self._busy = self._idle = Event()
         self._token: EventLoopToken | None = None
         self._thread = 0
         self._positions_at = 0.0
-        self._last_id = 0
+        self._drafts = Drafts(settings.limits.labels)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -95,26 +89,8 @@ class Runner:
         self._admit()
         found = self.kinds[kind]
         self._admit_kind(found)
-        raw, values = found.validate(params)
-        checked = codec.labels(labels, self._settings.limits.labels)
-        now = timestamp()
-        snapshot = Snapshot(
-            id=self._new_id(),
-            kind=kind,
-            state=State.QUEUED,
-            progress=OperationProgress(position=len(self._queue) + 1),
-            steps=(),
-            params=raw,
-            labels=checked,
-            result=Raw(b"null"),
-            error=None,
-            created_at=now,
-            started_at=None,
-            updated_at=now,
-            finished_at=None,
-            cursor=ZERO,
-        )
-        return Draft(snapshot, found, values)
+        position = None if found.is_external else len(self._queue) + 1
+        return self._drafts.draft(found, params, labels, position)
 
     def call(self, function: Callable[..., _T], *args: object) -> _T:
         """Run a function on the event loop's thread, wherever this is called."""
@@ -131,12 +107,15 @@ class Runner:
         self._admit()
         self._admit_kind(draft.kind)
         snapshot = draft.snapshot
-        operation = Operation(snapshot.id, draft.kind, draft.values, self._bus, self._settings)
-        self._queue[operation.id] = operation
-        operation.enqueue(snapshot)
+        if draft.kind.is_external:
+            self._elsewhere.start(draft)
+        else:
+            operation = Operation(snapshot.id, draft.kind, draft.values, self._bus, self._settings)
+            self._queue[operation.id] = operation
+            operation.enqueue(snapshot)
+            self._pump()
         self._busy.set()
-        self._pump()
-        return self._bus.journal(operation.id).snapshot
+        return self._bus.journal(snapshot.id).snapshot
 
     def cancel(self, id: str) -> Snapshot:
         """Stop an operation; ask again and nothing more happens. Return its snapshot.
@@ -146,13 +125,30 @@ class Runner:
         """
         journal = self._bus.journal(id)
         if journal.snapshot.ended:
-            raise Ended(f"operation {id} is over: it is {journal.snapshot.state}")
+            raise Ended(id, journal.snapshot.state)
         if id in self._queue:
             self._queue.pop(id).end(State.CANCELLED)
             self._pump()
+        elif id not in self._running:
+            self._elsewhere.cancel(id)
         elif not self._running[id].stopping:
             self._running[id].stop("cancelled")
         return journal.snapshot
+
+    def report(self, journal: Journal, line: Line | None = None) -> None:
+        """Take one line of who runs an operation elsewhere; without a line, that it still lives.
+
+        Raises:
+            Conflict: the operation runs here, or that cannot come now; nothing has changed.
+            Ended: it is over.
+            TooLarge: over a bound of `settings.limits`; nothing has changed.
+            InvalidParams: an output or a result nests too deeply; nothing has changed.
+        """
+        self._elsewhere.report(journal, line)
+
+    def listening(self, journal: Journal) -> AbstractContextManager[CancelScope]:
+        """Wait for lines in such a block: it is left a moment after the operation's end."""
+        return self._elsewhere.listening(journal)
 
     async def drain(self, within: float) -> None:
         """Start nothing more, stop all that runs, and return when it has, or after so long."""
@@ -161,6 +157,7 @@ class Runner:
             del self._queue[operation.id]
             operation.stopping = "shutdown"
             operation.end(*stopped(operation))
+        self._elsewhere.drain()
         for operation in list(self._running.values()):
             if not operation.stopping:
                 operation.stop("shutdown")
@@ -172,13 +169,6 @@ class Runner:
         for operation in list(self._running.values()):
             self._leave_behind(operation)
 
-    def _new_id(self) -> str:
-        """A UUIDv7, above all before it: 48 bits of milliseconds, then random (RFC 9562 §6.2)."""
-        value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
-        value = value & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62
-        self._last_id = max(value, self._last_id + 1)
-        return str(UUID(int=self._last_id))
-
     def _admit(self) -> None:
         if self.draining:
             raise Draining
@@ -188,7 +178,9 @@ class Runner:
             raise Busy("the operations that run fill the memory set aside for them")
 
     def _admit_kind(self, kind: Kind) -> None:
-        if not self._has_room(kind) and len(self._queue) >= self._settings.limits.queued:
+        if kind.is_external:
+            self._elsewhere.admit()
+        elif not self._has_room(kind) and len(self._queue) >= self._settings.limits.queued:
             raise Busy(f"{len(self._queue)} operations are waiting already; try again later")
 
     def _pump(self) -> None:
@@ -217,7 +209,7 @@ class Runner:
     async def _run(self, operation: Operation) -> None:
         ending: Ending | None = None
         try:
-            with operation.scope, self._survive(operation):
+            with operation.scope, survive(operation):
                 ending = await self._perform(operation)
         except anyio.get_cancelled_exc_class():
             pass  # by itself, or with the whole task group: it is over, and nothing comes after it
@@ -246,23 +238,12 @@ class Runner:
             return failed(operation, error)
 
     def _end(self, operation: Operation, ending: Ending) -> None:
-        if operation.ended:
-            return  # it was left behind, and has come to its end after all
-        if ending.state is State.CANCELLED and not operation.stopping:
-            operation.stop("cancelled")  # it cancelled itself
-        with self._survive(operation):
-            operation.end(*ending)
+        if not operation.ended:  # else it was left behind, and has come to its end after all
+            with survive(operation):
+                if ending.state is State.CANCELLED and not operation.stopping:
+                    operation.stop("cancelled")  # it cancelled itself
+                operation.end(*ending)
         self._forget(operation)
-
-    @contextmanager
-    def _survive(self, operation: Operation) -> Iterator[None]:
-        """Whatever goes wrong with one operation must not end the others: a bug of ours, then."""
-        try:
-            yield
-        except Exception as error:
-            operation.fail(broken(operation, error))
-            operation.scope.cancel()
-            self._forget(operation)
 
     def _forget(self, operation: Operation) -> None:
         if self._running.pop(operation.id, None) is None:
@@ -291,7 +272,7 @@ class Runner:
 
     async def _keep_time(self) -> None:
         while True:
-            if not self._running and not self._queue:
+            if not (self._running or self._queue or self._elsewhere):
                 self._busy = Event()
             await self._busy.wait()
             await anyio.sleep(min(_TICK, self._settings.timing.report / 2))
@@ -300,8 +281,11 @@ class Runner:
     def _sweep(self, now: float) -> None:
         for operation in list(self._running.values()):
             if operation.due_at <= now or operation.stopping or operation.kind.bounds.limits_time:
-                with self._survive(operation):
+                with survive(operation):
                     self._tend(operation, now)
+                if operation.ended:
+                    self._forget(operation)
+        self._elsewhere.sweep(now)
         if now - self._positions_at >= _POSITIONS:
             self._positions_at = now
             for position, operation in enumerate(self._queue.values(), 1):

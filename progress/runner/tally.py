@@ -13,7 +13,7 @@ from progress.core.event import STEP_RUNNING, OperationProgress, StepProgress
 from progress.core.meter import Meter, Node
 from progress.errors import ReportError
 
-__all__ = ["StepOptions", "Tally", "amount"]
+__all__ = ["StepOptions", "Tally", "amount", "plain"]
 
 _SHUT = 2**30 - 1
 """`limit` while the gate is shut, and 0 while it is open, so that `n < limit and n >= 0` lets an
@@ -88,11 +88,15 @@ class Tally:
     def observe(self, now: float) -> None:
         """Take the numbers as they are into the weights and the rate, as sent; shut the gate."""
         self._sent = (self.completed, self.total, self.unit, self.message)
-        completed = _plain(self.completed)
+        completed = plain(self.completed)
         self.node.observe(completed, self.total)
         if self._meter is not None and self.node.state is STEP_RUNNING:
             self._meter.observe(completed, now)
         self.sent_at = now
+        self.shut()
+
+    def shut(self) -> None:
+        """Let no report out until it is opened again: they are only counted."""
         self.is_open = False
         self.limit = _SHUT
 
@@ -105,7 +109,7 @@ class Tally:
             label=self.label,
             weight=self.weight,
             state=self.node.state,
-            completed=_plain(self.completed),
+            completed=plain(self.completed),
             total=self.total,
             unit=self.unit,
             fraction=self.node.fraction,
@@ -119,7 +123,7 @@ class Tally:
         counts = self.total is not None or self.completed != 0
         meter = self._meter if counts else None
         return OperationProgress(
-            completed=_plain(self.completed) if counts else None,
+            completed=plain(self.completed) if counts else None,
             total=self.total,
             unit=self.unit,
             fraction=self.node.fraction,
@@ -139,10 +143,10 @@ def amount(name: str, value: float) -> float:
     """
     if not 0 <= value <= _MOST:
         raise ReportError(f"{name} has to be from 0 to 2**53; it was {value!r}")
-    return _plain(value)
+    return plain(value)
 
 
-def _plain(value: float) -> float:
+def plain(value: float) -> float:
     """As JSON has it: NumPy's numbers, decimals and fractions have no form of their own there."""
     number = value if type(value) is int else float(value)
     return number if number < _MOST else _MOST

@@ -6,8 +6,10 @@ There is one of these for each subscriber, and no task, queue, timer or lock.
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 from progress.core.frames import Frame, Joined
+from progress.core.wires import SSE_DIRECT, Wire
 from progress.delivery.extensions import Owner
 from progress.hub import CloseReason
 
@@ -61,6 +63,8 @@ class EventSink(Detached):
     """An SSE stream. What its client still sends is ignored."""
 
     __slots__ = ()
+
+    wire: ClassVar[Wire] = SSE_DIRECT
 
     def write(self, frame: Frame | Joined) -> bool:
         """Hand a frame to the transport; say whether there is room for a next one."""

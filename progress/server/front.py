@@ -22,6 +22,7 @@ from progress.delivery.sse import refuse
 from progress.errors import Crowded
 from progress.settings import Settings
 from progress.web.access import is_loopback
+from progress.web.mention import expect
 from progress.web.origins import cross_origin
 from progress.web.problems import deny
 
@@ -160,6 +161,7 @@ class Admission:
             return
         client = scope.get("client")
         connection.front.count(connection, client[0] if client else "")
+        expect()
         if not connection.is_too_many:
             await self._app(scope, receive, send)
             return

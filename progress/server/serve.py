@@ -29,6 +29,7 @@ from uvicorn.config import LOGGING_CONFIG
 from progress.settings import Settings
 from progress.web.app import RUNNING, Progress
 
+from .access_log import AccessFormatter
 from .front import Admission, Front
 
 if sys.platform != "win32":
@@ -195,6 +196,7 @@ def _logging(level: str) -> dict[str, object]:
     """uvicorn's, but all of it on standard error: standard output has the one line."""
     config: dict[str, dict[str, dict[str, object]]] = copy.deepcopy(LOGGING_CONFIG)
     config["handlers"]["access"]["stream"] = "ext://sys.stderr"
+    config["formatters"]["access"]["()"] = AccessFormatter
     own: dict[str, object] = {"handlers": ["default"], "level": level.upper(), "propagate": False}
     config["loggers"]["progress"] = own
     return {**config}

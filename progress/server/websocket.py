@@ -23,6 +23,7 @@ from websockets.protocol import State
 from websockets.typing import BytesLike
 
 from progress.core.frames import Frame, Joined, text_frame
+from progress.core.wires import WEBSOCKET
 from progress.delivery.extensions import DETACH, Receiver
 from progress.delivery.rate import Rate
 from progress.delivery.websocket import CLOSE_CODES
@@ -171,6 +172,7 @@ class SocketSink(Detached):
     """A WebSocket that was opened. Its client is heard, within bounds."""
 
     __slots__ = ("_closing", "_discarded", "_held", "_message", "_rate", "_receiver", "_wire")
+    wire = WEBSOCKET
 
     def __init__(
         self,
@@ -259,7 +261,7 @@ class SocketSink(Detached):
                 self.transport.write(next(replies))
             else:
                 self._take(frame)
-            if self._has_closed():
+            if self._closing:
                 return
         for reply in replies:
             self.transport.write(reply)
@@ -269,9 +271,6 @@ class SocketSink(Detached):
             self.transport.close()
         elif self._wire.state is not State.OPEN:
             self._end()
-
-    def _has_closed(self) -> bool:
-        return self._closing
 
     def _take(self, frame: WireFrame) -> None:
         if frame.opcode is Opcode.BINARY:

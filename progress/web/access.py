@@ -28,6 +28,7 @@ from progress.runner import Runner
 from progress.runner.runner import Draft
 from progress.settings import Settings
 
+from .mention import mention
 from .requests import StartRequest
 
 __all__ = [
@@ -110,11 +111,23 @@ class Access:
             with suppress(Forbidden):
                 await self.check(connection, action, None)
             raise _missing(id) from error
-        try:
-            await self.check(connection, action, journal.snapshot)
-        except Forbidden as error:
-            raise _missing(id) from error
+        await self.permit(connection, action, journal.snapshot)
         return journal
+
+    async def permit(
+        self, connection: HTTPConnection, action: Action, operation: Snapshot
+    ) -> None:
+        """Ask for an operation that is there, if only what is left of it.
+
+        Raises:
+            Unauthorized: as the hook says.
+            NotFound: it is not theirs.
+        """
+        mention(operation.id)  # who was refused is in the log, too
+        try:
+            await self.check(connection, action, operation)
+        except Forbidden as error:
+            raise _missing(operation.id) from error
 
     async def may_read(self, connection: HTTPConnection, operation: Snapshot) -> bool:
         """Whether one of many may be shown."""

@@ -12,12 +12,13 @@ from typing import TypeVar, overload
 import anyio
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from progress.bus import MemoryBus
 from progress.core.operation import Snapshot
 from progress.delivery.calls import Calls
+from progress.delivery.webhooks import Webhook, Webhooks
 from progress.errors import ConfigurationError, RequestError
 from progress.hub import Hub
 from progress.runner import Runner
@@ -26,17 +27,22 @@ from progress.runner.kinds import Bounds
 from progress.settings import Settings
 
 from .access import Access, Authorize, check_host
+from .deliveries import Deliveries
 from .idempotency import Principal
 from .legacy import Legacy
+from .mention import mention
+from .metrics import Metrics
 from .openapi import document
 from .operations import Operations
 from .origins import cross_origin
 from .problems import deny
 from .processing import tell_of
+from .ready import Readiness, healthy
+from .reports import Reports
 from .requests import prefix
 from .resource import Resource, json_response, not_found
 from .sockets import Sockets
-from .starting import Starts
+from .starting import Starter, Starts
 from .static import Static
 from .streams import Streams
 
@@ -81,28 +87,11 @@ class Progress:
         self.bus = MemoryBus(epoch, self.settings.limits, self.settings.retention)
         self.hub = Hub(self.bus, self.settings)
         self.runner = Runner(self.bus, self.settings)
-        self._access = access = Access(self.bus, authorize)
-        starts = Starts(self.bus, self.runner, access, principal)
-        operations = Operations(self.bus, self.runner, self.hub, access, starts, self.settings)
-        legacy = Legacy(self.hub, starts, self.settings)
-        streams = Streams(self.bus, self.hub, access, self.settings)
-        self._sockets = sockets = Sockets(self.runner, self.hub, access, self.settings)
-        self.routes = [
-            # They are tried in this order, and thousands come back to these together.
-            Route("/operations/{id}/events", Resource(GET=streams.one)),
-            Route("/events", Resource(GET=streams.many)),
-            WebSocketRoute("/ws", sockets),
-            Route("/ws", Resource(GET=sockets.ask_for_one)),
-            Route("/operations", Resource(GET=operations.list, POST=operations.start)),
-            Route("/operations/{id}", Resource(GET=operations.show)),
-            Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
-            Route("/legacy/{kind}", Resource(POST=legacy.run, COPY=legacy.run, MOVE=legacy.run)),
-            Route("/kinds", Resource(GET=operations.kinds)),
-            Route("/healthz", Resource(GET=_healthy)),
-            Route("/readyz", Resource(GET=self._ready)),
-            Route("/openapi.json", Resource(GET=self._describe)),
-            *Static().routes,
-        ]
+        self._access = Access(self.bus, authorize)
+        self.webhooks = Webhooks(self.hub, self.settings)
+        self._starter = Starter(self.bus, self.runner, self.webhooks)
+        self._sockets = Sockets(self._starter, self.hub, self._access, self.settings)
+        self.routes = self._routes(Starts(self._starter, self._access, principal))
         self._router = Router(
             self.routes, redirect_slashes=False, default=not_found, lifespan=self.lifespan
         )
@@ -149,20 +138,27 @@ class Progress:
         return register if function is None else register(function)
 
     def start(
-        self, kind: str, /, labels: Mapping[str, str] | None = None, **params: object
+        self,
+        kind: str,
+        /,
+        labels: Mapping[str, str] | None = None,
+        webhook: Webhook | None = None,
+        **params: object,
     ) -> Snapshot:
         """Start an operation, without asking `authorize`; from any thread.
 
-        `params` are the function's parameters; one that is called `labels` cannot be given here.
+        `params` are the function's parameters; one that is called `labels` or `webhook` cannot be
+        given here.
 
         Raises:
             UnknownKind, InvalidParams, Busy, Draining, NotRunning: as named.
             TypeError: a parameter has no JSON form.
         """
         draft = self.runner.draft(kind, to_raw(params), labels or {})
-        snapshot = self.runner.call(self.runner.start, draft)
-        tell_of(self.bus.journal(snapshot.id))
-        return snapshot
+        journal = self.runner.call(self._starter.start, draft, webhook)
+        tell_of(journal, self.hub.counts)
+        mention(journal.snapshot.id)
+        return journal.snapshot
 
     def cancel(self, id: str) -> Snapshot:
         """Stop an operation, without asking `authorize`; from any thread.
@@ -197,6 +193,7 @@ class Progress:
             tasks.start_soon(self._keep_time)
             calls = Calls()
             tasks.start_soon(calls.run)
+            tasks.start_soon(self.webhooks.run)
             if (running := RUNNING.get()) is not None:
                 running.append(self)
             self._is_running = True
@@ -214,12 +211,44 @@ class Progress:
         began = anyio.current_time()
         self.hub.draining = True
         await self.runner.drain(min(within, self.settings.timing.grace / 2))
-        left = began + within - anyio.current_time()
-        await self.hub.drain(max(left, 0.0))
+        left = max(began + within - anyio.current_time(), 0.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.webhooks.drain, left)
+            tasks.start_soon(self.hub.drain, left)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as an ASGI 3 application."""
         await self._app(scope, receive, send)
+
+    def _routes(self, starts: Starts) -> list[BaseRoute]:
+        access, sockets = self._access, self._sockets
+        operations = Operations(self.bus, self.runner, self.hub, access, starts, self.settings)
+        reports = Reports(self.runner, access, self.settings)
+        deliveries = Deliveries(self.webhooks, access)
+        legacy = Legacy(self.hub, starts, self.settings)
+        kinds = self.runner.kinds
+        metrics = Metrics(self.bus, self.hub, kinds, self.webhooks.counts, access)
+        ready = Readiness(self.bus, self.hub, self.settings, lambda: self._is_running)
+        streams = Streams(self.bus, self.hub, access, self.settings)
+        return [
+            # They are tried in this order, and thousands come back to these together.
+            Route("/operations/{id}/events", Resource(GET=streams.one, POST=reports.take)),
+            Route("/events", Resource(GET=streams.many)),
+            WebSocketRoute("/ws", sockets),
+            Route("/ws", Resource(GET=sockets.ask_for_one)),
+            Route("/operations", Resource(GET=operations.list, POST=operations.start)),
+            Route("/operations/{id}", Resource(GET=operations.show)),
+            Route("/operations/{id}/cancel", Resource(POST=operations.cancel)),
+            Route("/operations/{id}/deliveries", Resource(GET=deliveries.list)),
+            Route("/operations/{id}/deliveries/{delivery}/retry", Resource(POST=deliveries.retry)),
+            Route("/legacy/{kind}", Resource(POST=legacy.run, COPY=legacy.run, MOVE=legacy.run)),
+            Route("/kinds", Resource(GET=operations.kinds)),
+            Route("/healthz", Resource(GET=healthy)),
+            Route("/readyz", Resource(GET=ready.show)),
+            Route("/metrics", Resource(GET=metrics.show)),
+            Route("/openapi.json", Resource(GET=self._describe)),
+            *Static().routes,
+        ]
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -232,7 +261,9 @@ class Progress:
 
     async def _keep_time(self) -> None:
         while True:
-            await anyio.sleep(self.hub.beat)
+            due = anyio.current_time() + self.hub.beat
+            await anyio.sleep_until(due)
+            self.hub.counts.lag.observe(anyio.current_time() - due)
             self._tick()
 
     def _tick(self) -> None:
@@ -240,14 +271,6 @@ class Progress:
         self.bus.expire(now)
         self.hub.tick(now)
 
-    async def _ready(self, request: Request) -> Response:
-        ready = self._is_running and not self.hub.draining
-        return json_response({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
-
     async def _describe(self, request: Request) -> Response:
         await self._access.check(request, "list")
         return json_response(document(self.runner.kinds, prefix(request.scope)))
-
-
-async def _healthy(request: Request) -> Response:
-    return json_response({"status": "ok"})

@@ -57,10 +57,10 @@ class Legacy:
             journal, _ = await self._starts.start(request, content, asked)
         except InvalidParams as error:
             raise _at_the_root(error) from error
-        tell_of(journal)
+        tell_of(journal, self._hub.counts)
         seconds, applied = self._hold(request)
         ways = interims(request.scope, self._settings)
-        teller = None if ways is None else Teller(ways)
+        teller = None if ways is None else Teller(ways, self._hub.counts)
         if seconds and self._hub.refusal is None:
             await unless_gone(request, partial(self._follow, request, journal, seconds, teller))
         ratio = Ratio() if teller is None else teller.ratio

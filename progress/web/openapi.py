@@ -10,9 +10,12 @@ import msgspec
 from progress.core.cursor import Cursor
 from progress.core.frames import Message
 from progress.core.operation import Snapshot
+from progress.core.report import Line, Taken
 from progress.runner.kinds import Kinds
 
+from .deliveries import DeliveryList
 from .problems import ProblemDocument
+from .reports import NDJSON
 from .requests import StartRequest
 
 __all__ = ["document"]
@@ -35,7 +38,11 @@ def document(kinds: Kinds, prefix: str) -> _Object:
             "/operations/{id}/cancel": _under(
                 "id", post=_route("Cancel an operation", {"202": _json("it stops", "Snapshot")})
             ),
-            "/operations/{id}/events": _under("id", get=_stream("Stream one operation", "types")),
+            "/operations/{id}/deliveries": _under("id", get=_deliveries()),
+            "/operations/{id}/deliveries/{delivery}/retry": _under("id", "delivery", post=_retry()),
+            "/operations/{id}/events": _under(
+                "id", get=_stream("Stream one operation", "types"), post=_report()
+            ),
             "/events": {
                 "get": _stream("Stream all that match", "operation", "kind", "label", "types")
             },
@@ -43,7 +50,8 @@ def document(kinds: Kinds, prefix: str) -> _Object:
             "/legacy/{kind}": _under("kind", post=_hold()),
             "/kinds": _plain("List the kinds, with the JSON Schema of their parameters"),
             "/healthz": _plain("Say that the process lives"),
-            "/readyz": _plain("Say whether operations can be started"),
+            "/readyz": {"get": _ready()},
+            "/metrics": {"get": _route("Figures for Prometheus", {"200": _file("text/plain")})},
             "/openapi.json": _plain("This document"),
             "/": {"get": _route("The page", {"200": _file("text/html")})},
             "/static/{path}": _under("path", get=_static()),
@@ -52,18 +60,17 @@ def document(kinds: Kinds, prefix: str) -> _Object:
 
 
 def _schemas(kinds: Kinds) -> _Object:
-    types = (Snapshot, Message, ProblemDocument, StartRequest)
-    (_, message, _, _), components = msgspec.json.schema_components(
+    types = (Snapshot, Message, ProblemDocument, StartRequest, DeliveryList, Taken, Line)
+    (_, message, *_, line), components = msgspec.json.schema_components(
         types, schema_hook=_schema, ref_template="#/components/schemas/{name}"
     )
     start = components["StartRequest"]["properties"]
-    if any(kinds):
-        start["kind"] = {"enum": [kind.name for kind in kinds]}
-        # An id of its own makes the definitions inside it local (JSON Schema 2020-12 §8.2.1).
-        start["params"] = {
-            "anyOf": [{"$id": f"urn:progress:kind:{kind.name}", **kind.schema} for kind in kinds]
-        }
-    return {**components, "Message": message}
+    start["kind"] = {"enum": [kind.name for kind in kinds]}
+    # An id of its own makes the definitions inside it local (JSON Schema 2020-12 §8.2.1).
+    start["params"] = {
+        "anyOf": [{"$id": f"urn:progress:kind:{kind.name}", **kind.schema} for kind in kinds]
+    }
+    return {**components, "Message": message, "Line": line}
 
 
 def _schema(type: type) -> _Object:
@@ -116,6 +123,14 @@ def _show() -> _Object:
     return _route("Show an operation, or wait for its next event", answers, headers)
 
 
+def _deliveries() -> _Object:
+    return _route("List its webhook deliveries", {"200": _json("newest first", "DeliveryList")})
+
+
+def _retry() -> _Object:
+    return _route("Send one again that was given up", {"202": _json("it goes out", "Delivered")})
+
+
 def _stream(summary: str, *filters: str) -> _Object:
     events = {"text/event-stream": {"schema": _ref("Message")}}
     answers: _Object = {
@@ -125,6 +140,21 @@ def _stream(summary: str, *filters: str) -> _Object:
         answers["204"] = {"description": "nothing can come after that `Last-Event-ID`"}
     after = [_query("after", many=False), _header("Last-Event-ID"), _header("Prefer")]
     return _route(summary, answers, [*map(_query, filters), *after])
+
+
+def _ready() -> _Object:
+    answers: _Object = {
+        "200": _json("they can", None),
+        "503": _json("not now: `status` and `detail` say why", None),
+    }
+    return _route("Say whether operations can be started", answers)
+
+
+def _report() -> _Object:
+    route = _route("Report of an `external` operation", {"200": _json("all lines stand", "Taken")})
+    content = {NDJSON: {"schema": _ref("Line")}}
+    description = "lines, of which this is one; each counts as soon as it has come"
+    return {**route, "requestBody": {"description": description, "content": content}}
 
 
 def _static() -> _Object:
@@ -149,8 +179,8 @@ def _route(summary: str, answers: _Object, parameters: list[_Object] | None = No
     }
 
 
-def _under(parameter: str, **routes: _Object) -> _Object:
-    return {"parameters": [_path(parameter)], **routes}
+def _under(*parameters: str, **routes: _Object) -> _Object:
+    return {"parameters": [*map(_path, parameters)], **routes}
 
 
 def _path(name: str) -> _Object:

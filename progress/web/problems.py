@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -27,6 +28,7 @@ STATUS: dict[type[errors.RequestError | errors.NotRunning], int] = {
     errors.UnknownKind: 404,
     errors.NotFound: 404,
     errors.Ended: 409,
+    errors.Conflict: 409,
     errors.Expired: 410,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
@@ -52,6 +54,10 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     errors: tuple[_FieldProblem, ...] = ()
+    line: int | None = None
+    """Of a report: the line, from 1, that was not taken; those after it were not looked at."""
+    taken: int | None = None
+    """Of a report: the lines that stand."""
 
 
 def problem(error: errors.RequestError | errors.NotRunning) -> ProblemDocument:
@@ -65,17 +71,23 @@ def problem(error: errors.RequestError | errors.NotRunning) -> ProblemDocument:
     )
 
 
-def problem_response(error: errors.RequestError | errors.NotRunning) -> Response:
-    """Answer with an error."""
-    document = problem(error)
-    headers: dict[str, str] = {}
+def problem_response(
+    error: errors.RequestError | errors.NotRunning,
+    *,
+    line: int | None = None,
+    taken: int | None = None,
+    close: bool = False,
+) -> Response:
+    """Answer with an error; `close` the connection rather than read what is still to come."""
+    document = replace(problem(error), line=line, taken=taken)
+    headers = {"connection": "close"} if close else {}
     match error:
         case errors.Unauthorized():
             headers["www-authenticate"] = error.challenge
         case errors.Busy():
             headers["retry-after"] = str(error.retry_after)
         case errors.UnsupportedMediaType():
-            headers["accept-post"] = "application/json"
+            headers["accept-post"] = error.accepted
         case errors.TooLarge():
             headers["connection"] = "close"  # rather than read what is still to come
         case _:

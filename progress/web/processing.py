@@ -11,6 +11,7 @@ from anyio import CancelScope
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from progress.core.counts import Counts
 from progress.core.journal import Journal
 from progress.delivery.extensions import INTERIM
 from progress.delivery.interim import Interims, Teller, Wishes
@@ -30,15 +31,17 @@ class _Request:
 
     def __init__(self) -> None:
         self.journal: Journal | None = None
+        self.counts: Counts | None = None
 
 
 _held: ContextVar[_Request | None] = ContextVar("progress_held", default=None)
 
 
-def tell_of(journal: Journal) -> None:
-    """Let the request that this code runs in tell how far that operation is."""
+def tell_of(journal: Journal, counts: Counts) -> None:
+    """Let the request that this code runs in tell how far that operation is, and count that."""
     if (request := _held.get()) is not None:
         request.journal = journal
+        request.counts = counts
 
 
 class ProcessingMiddleware:
@@ -115,6 +118,7 @@ class _Held:
                     if journal is None:
                         await self._teller.beat()
                     else:
+                        self._teller.counts = self._request.counts
                         place = f"{self._mounted}/operations/{journal.snapshot.id}"
                         await self._teller.tell(journal.snapshot, place)
 

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from progress.core.cursor import Cursor
 from progress.core.event import TYPES
 from progress.core.filter import EVERYTHING, Filter
+from progress.delivery.webhooks import Webhook
 from progress.errors import (
     BadCursor,
     FieldError,
@@ -31,6 +32,7 @@ __all__ = [
     "body",
     "choices",
     "labels",
+    "media_type",
     "none_match",
     "number",
     "place",
@@ -51,6 +53,7 @@ class StartRequest(Struct, forbid_unknown_fields=True):
     kind: str
     params: Raw = field(default_factory=lambda: Raw(b"{}"))
     labels: dict[str, str] = {}
+    webhook: Webhook | None = None
 
 
 async def body(request: Request, limits: Limits) -> bytes:
@@ -62,9 +65,8 @@ async def body(request: Request, limits: Limits) -> bytes:
         Malformed: it was lost, as uvicorn does with what follows `Upgrade: h2c`.
         starlette.requests.ClientDisconnect: it never came to its end.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("send the header Content-Type: application/json")
+    if media_type(request) != "application/json":
+        raise UnsupportedMediaType
     too_large = TooLarge(f"a request body has at most {limits.body} bytes")
     declared = request.headers.get("content-length", "0")
     if len(declared) > 18 or (declared.isdecimal() and int(declared) > limits.body):
@@ -77,6 +79,11 @@ async def body(request: Request, limits: Limits) -> bytes:
     if not received and _announces_a_body(request):
         raise Malformed("the request's body was lost: send it without the header Upgrade")
     return bytes(received)
+
+
+def media_type(request: Request) -> str:
+    """What the body is said to be, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _announces_a_body(request: Request) -> bool:

@@ -20,7 +20,6 @@ from progress.delivery.rpc import Call, RpcError
 from progress.delivery.websocket import SUBPROTOCOL, Session, serve
 from progress.errors import Busy, Draining, FieldError, InvalidParams, NotRunning, RequestError
 from progress.hub import Hub, Permits, Subscription
-from progress.runner import Runner
 from progress.runner.codec import decode
 from progress.settings import Settings
 
@@ -28,6 +27,7 @@ from .access import Access, Permissions, check_origin
 from .problems import deny, problem, upgrade_required
 from .requests import StartRequest, prefix
 from .resource import operation_json
+from .starting import Starter
 
 __all__ = ["Sockets"]
 
@@ -81,8 +81,9 @@ class _Cancel(Struct, forbid_unknown_fields=True):
 class Sockets:
     """The ASGI application at `/ws`."""
 
-    def __init__(self, runner: Runner, hub: Hub, access: Access, settings: Settings) -> None:
-        self.runner = runner
+    def __init__(self, starter: Starter, hub: Hub, access: Access, settings: Settings) -> None:
+        self.starter = starter
+        self.runner = starter.runner
         self.hub = hub
         self.access = access
         self.settings = settings
@@ -100,7 +101,7 @@ class Sockets:
             check_origin(websocket, self.settings, self.access.is_guarded)
             if self.calls is None:
                 raise NotRunning
-            if (bye := self.hub.refusal) is not None:
+            if (bye := self.hub.refuse()) is not None:
                 raise Draining if bye.reason == "drain" else Busy("there are too many subscribers")
         except (RequestError, NotRunning) as error:
             await deny(error, scope, receive, send)
@@ -190,9 +191,10 @@ class _Client:
         asked = decode(call.params, StartRequest, _PARAMS)
         try:
             draft = await sockets.access.draft(self._connection, sockets.runner, asked)
+            journal = sockets.starter.start(draft, asked.webhook)
         except InvalidParams as error:
             raise _inside_params(error) from error
-        return Raw(operation_json(self._prefix, sockets.runner.start(draft)))
+        return Raw(operation_json(self._prefix, journal.snapshot))
 
     async def _cancel(self, call: Call) -> Raw:
         id = decode(call.params, _Cancel, _PARAMS).operation

@@ -37,7 +37,7 @@ class Streams:
         after, from_header = stream_cursor(request)
         if after is not None and from_header and self._has_seen_the_end(journal, after):
             return Response(status_code=204)
-        if (bye := self._hub.refusal) is not None:
+        if (bye := self._hub.refuse()) is not None:
             return refuse(bye, self._settings)
         return self._stream(request, Subscription(filter, journal), after)
 
@@ -46,7 +46,7 @@ class Streams:
         await self._access.check(request, "list")
         filter = stream_filter(request)
         after, _ = stream_cursor(request)
-        if (bye := self._hub.refusal) is not None:
+        if (bye := self._hub.refuse()) is not None:
             return refuse(bye, self._settings)
         permissions = self._access.permissions(request)
         subscription = Subscription(filter, permits=permissions)

@@ -16,6 +16,7 @@ FUNCTION_LINES = 45
 # Where a broad `except` may stand, and how often: an operation's failure becomes its error here.
 BROAD_EXCEPTS = {
     "progress/runner/": 2,  # the function's errors, and our own with one operation
+    "progress/delivery/webhooks/": 1,  # an attempt's, which is tried again
     "progress/web/sockets.py": 1,  # a call's, where over HTTP the server answers 500
 }
 BROAD = frozenset({"Exception", "BaseException"})

@@ -15,6 +15,7 @@ LAYERS = (
     "core",
     "bus",
     "runner",
+    "reporting",
     "hub",
     "delivery",
     "web",

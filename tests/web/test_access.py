@@ -107,6 +107,7 @@ async def test_start_is_asked_before_there_is_anything() -> None:
         ("HEAD", "/operations", ["list", "read"]),
         ("GET", "/kinds", ["list"]),
         ("GET", "/openapi.json", ["list"]),
+        ("GET", "/metrics", ["list"]),
         ("GET", "/healthz", []),
         ("GET", "/readyz", []),
         ("OPTIONS", "/operations/{id}", []),

@@ -87,4 +87,6 @@ def test_long_poll_does_not_wait(draining: Draining) -> None:
 
 def test_probes(draining: Draining) -> None:
     assert draining.client.get("/healthz").status_code == 200
-    assert draining.client.get("/readyz").json() == {"status": "not ready"}
+    ready = draining.client.get("/readyz")
+    assert (ready.status_code, ready.headers["cache-control"]) == (503, "no-store")
+    assert ready.json() == {"status": "draining", "detail": "the server is stopping"}

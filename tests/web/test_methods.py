@@ -14,7 +14,8 @@ ALL = sorted({str(getattr(route, "path", "")) for route in Progress().routes})
 FILES = ["/", "/static/{path:path}"]
 """Whether there are any is tested elsewhere."""
 ROUTES = [path for path in ALL if path not in FILES]
-GETS = [path for path in ROUTES if not path.endswith(("/cancel", "/{kind}"))]
+POSTS = ("/cancel", "/retry", "/{kind}")
+GETS = [path for path in ROUTES if not path.endswith(POSTS)]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"}
 STREAMS = [path for path in ROUTES if path.endswith("/events")]
 
@@ -61,7 +62,8 @@ def test_head(server: Server, client: httpx2.Client, path: str, operation: str) 
         assert got.headers["content-type"] == headers["content-type"]
         assert got.headers["cache-control"] == headers["cache-control"]
         assert got.headers.get("etag") == headers.get("etag")
-        assert got.headers.get("content-length") == headers.get("content-length")
+        if path != "/metrics":  # whose figures move
+            assert got.headers.get("content-length") == headers.get("content-length")
 
 
 @pytest.mark.parametrize("path", ["/operations/{id}", "/operations/{id}/events", "/nowhere"])
@@ -119,7 +121,7 @@ def test_unknown_path(client: httpx2.Client, method: str, path: str) -> None:
 def test_routes_are_plain_paths() -> None:
     assert set(STREAMS) == {"/events", "/operations/{id}/events"}
     assert set(ALL) == {*ROUTES, *FILES}
-    assert not [path for path in ROUTES if not re.fullmatch(r"(/[a-z.]+|/\{(id|kind)\})+", path)]
+    assert not [path for path in ROUTES if not re.fullmatch(r"(/[a-z.]+|/\{(id|kind|delivery)\})+", path)]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

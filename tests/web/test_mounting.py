@@ -148,7 +148,8 @@ async def test_forgotten_lifespan_is_told_of(
         assert "lifespan=app.lifespan" in caplog.text
         assert (await client.get("/x/operations")).json()["operations"] == []
         ready = await client.get("/x/readyz")
-        assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+        assert (ready.status_code, ready.json()["status"]) == (503, "starting")
+        assert "lifespan=app.lifespan" in ready.json()["detail"]
         assert (await client.get("/x/healthz")).status_code == 200
     with pytest.raises(NotRunning, match=r"lifespan=app\.lifespan"):
         app.start("count")

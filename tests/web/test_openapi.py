@@ -160,7 +160,7 @@ def test_start_describes_each_kind(client: httpx2.Client, document: Any) -> None
     content = document["paths"]["/operations"]["post"]["requestBody"]["content"]
     assert list(content) == [JSON]
     start = resolve(content[JSON]["schema"]["$ref"], document)
-    assert set(start["properties"]) == {"kind", "params", "labels"}
+    assert set(start["properties"]) == {"kind", "params", "labels", "webhook"}
     assert start["required"] == ["kind"]
     assert start["properties"]["kind"]["enum"] == list(kinds(client))
     titles = [schema["title"] for schema in start["properties"]["params"]["anyOf"]]
@@ -177,10 +177,25 @@ def test_answers_are_what_is_described(client: httpx2.Client, document: Any) -> 
     assert list(problems) == ["application/problem+json"]
 
 
-async def test_without_kinds() -> None:
+def test_reports_are_described(document: Any) -> None:
+    post = document["paths"]["/operations/{id}/events"]["post"]
+    [(media_type, content)] = post["requestBody"]["content"].items()
+    assert media_type == "application/x-ndjson"
+    line = resolve(content["schema"]["$ref"], document)
+    assert line["discriminator"]["propertyName"] == "type"
+    assert set(line["discriminator"]["mapping"]) == {
+        *("progress", "step", "log", "output", "succeeded", "failed", "cancelled")
+    }
+    for one in line["anyOf"]:
+        assert "type" in resolve(one["$ref"], document)["required"]
+    answer = post["responses"]["200"]["content"][JSON]["schema"]["$ref"]
+    assert set(resolve(answer, document)["required"]) == {"taken", "cursor", "cancel_requested"}
+
+
+async def test_without_kinds_of_ones_own() -> None:
     async with in_process(Progress()) as client:
-        assert (await client.get("/kinds")).json() == {"kinds": []}
+        [kind] = (await client.get("/kinds")).json()["kinds"]
         document = (await client.get("/openapi.json")).json()
-    text = str(document)
-    assert "'anyOf': []" not in text
-    assert "'enum': []" not in text
+    assert (kind["kind"], set(kind["params"]["properties"])) == ("external", {"label", "lease"})
+    start = document["components"]["schemas"]["StartRequest"]["properties"]
+    assert start["kind"]["enum"] == ["external"]
