@@ -114,9 +114,7 @@ class Access:
         await self.permit(connection, action, journal.snapshot)
         return journal
 
-    async def permit(
-        self, connection: HTTPConnection, action: Action, operation: Snapshot
-    ) -> None:
+    async def permit(self, connection: HTTPConnection, action: Action, operation: Snapshot) -> None:
         """Ask for an operation that is there, if only what is left of it.
 
         Raises:
