@@ -121,7 +121,9 @@ def test_unknown_path(client: httpx2.Client, method: str, path: str) -> None:
 def test_routes_are_plain_paths() -> None:
     assert set(STREAMS) == {"/events", "/operations/{id}/events"}
     assert set(ALL) == {*ROUTES, *FILES}
-    assert not [path for path in ROUTES if not re.fullmatch(r"(/[a-z.]+|/\{(id|kind|delivery)\})+", path)]
+    assert not [
+        path for path in ROUTES if not re.fullmatch(r"(/[a-z.]+|/\{(id|kind|delivery)\})+", path)
+    ]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
