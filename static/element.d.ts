@@ -5,7 +5,8 @@ import type { Operation, ProgressClient } from "./client/index.js";
  *
  * The part of `src` before `operations/` is where the server is; all elements of one server share a client.
  * The content is shown until the operation is known, and if it cannot be followed. `label` is shown in place
- * of the kind, `aria-label` is told in its place. Setting `src` follows from the start, also if it is the same.
+ * of the kind (or what work that runs elsewhere calls itself), `aria-label` is told in its place. Setting `src`
+ * follows from the start, also if it is the same.
  *
  * Events, each a `ProgressEvent` that does not bubble: `loadstart`; `progress`, at most once a frame; `load`
  * when it has succeeded, `abort` when it was cancelled, and otherwise `error`, also if it cannot be followed

@@ -2,7 +2,7 @@
 /** `<operation-progress>`: an operation as a live bar. */
 
 import { hasEnded, ProgressClient } from "./client/index.js";
-import { eta, percent, status, whole } from "./words.js";
+import { called, eta, percent, status, whole } from "./words.js";
 
 const CSS = `
 :host { display: block; position: relative; font-variant-numeric: tabular-nums }
@@ -192,10 +192,10 @@ export class OperationProgressElement extends (globalThis.HTMLElement ?? Object)
     this.#slot.hidden = !isHidden;
     this.#states.clear();
     if (isHidden) return;
-    const { kind, state, progress, error: problem } = snapshot;
+    const { state, progress, error: problem } = snapshot;
     const isKnown = fraction !== null;
     const isRunning = state === "running";
-    const label = this.getAttribute("label") || this.ariaLabel || kind;
+    const label = this.getAttribute("label") || this.ariaLabel || called(snapshot);
     const name = this.ariaLabel || label;
     const failure = problem && (problem.detail || problem.title);
     const words = status(snapshot, fraction);

@@ -1,9 +1,9 @@
 // @ts-check
 /** Amounts and times as the page shows them, and all words of words.js. */
 
-import { count, largest, locale, number, numbers, status, word } from "./words.js";
+import { called, count, largest, locale, number, numbers, status, word } from "./words.js";
 
-export { duration, eta, number, percent } from "./words.js";
+export { called, duration, eta, number, percent } from "./words.js";
 
 /** @type {Readonly<Record<string, string>>} */
 export const STATES = Object.fromEntries(
@@ -12,8 +12,8 @@ export const STATES = Object.fromEntries(
 
 /** "copy: 42 percent, about 2 minutes left" @type {typeof status} */
 export function summary(snapshot, fraction) {
-  const { kind, error } = snapshot;
-  return `${kind}: ${status(snapshot, fraction)}${error ? `: ${error.detail || error.title}` : ""}`;
+  const { error } = snapshot;
+  return `${called(snapshot)}: ${status(snapshot, fraction)}${error ? `: ${error.detail || error.title}` : ""}`;
 }
 
 /** Three digits, none of them beyond a thousandth. */

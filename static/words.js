@@ -16,6 +16,13 @@ const percents = numbers({ style: "percent" });
 /** @param {string} state */
 export const word = (state) => state[0].toUpperCase() + state.slice(1);
 
+/**
+ * What it is called: its kind, or what it says itself of work that is done elsewhere.
+ * @param {{kind: string, params: any}} snapshot
+ * @returns {string}
+ */
+export const called = ({ kind, params }) => (kind === "external" && params?.label) || kind;
+
 /** Whole percents, 100 only for 1. @param {number} fraction */
 export const whole = (fraction) => Math.min(Math.floor(fraction * 100 + 1e-9), fraction < 1 ? 99 : 100);
 

@@ -25,6 +25,7 @@ from progress.core.report import (
 )
 from progress.errors import ConfigurationError
 
+from .piped import piped
 from .posting import AwayFor, Gone, Place, Refused, Rejected, Started, Took
 
 __all__ = ["report"]
@@ -85,7 +86,7 @@ class _Json(click.ParamType[Raw]):
     type=_Number(1, 86_400),
     default=60.0,
     show_default=True,
-    help="With --start: seconds without a report after which it is lost.",
+    help="Seconds without a report after which it is lost; three times in it - says that it lives.",
 )
 @click.option(
     "--tag", "tags", type=_TEXT, metavar="NAME=VALUE", multiple=True, help="With --start: a label."
@@ -140,13 +141,14 @@ def report(
         place = Place(url, token)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    click.get_current_context().call_on_close(place.close)
     if start is not None:
         _start(place, start, lease, dict(map(_pair, tags)))
     if not place.id:
         raise click.UsageError(f"{url} is no operation's URL: start one with --start LABEL")
     lines = [msgspec.json.encode(line) for line in _lines(**given)]  # type: ignore[arg-type]
     if source is not None:
-        _tell(place, place.stream(chain((line + b"\n" for line in lines), _stdin())))
+        _tell(place, place.stream(chain((line + b"\n" for line in lines), piped(0, lease / 3))))
     elif lines or start is None:
         _tell(place, place.report(lines))
 
@@ -229,7 +231,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"--tag {text}: write NAME=VALUE")
     return name, value
-
-
-def _stdin() -> Iterator[bytes]:
-    yield from iter(sys.stdin.buffer.readline, b"")

@@ -101,12 +101,12 @@ class Place:
         self.server = plain if match is None else match["server"]
         self.id = "" if match is None else match["id"]
         """Of the operation; empty if one has to be started."""
-        headers = {"user-agent": "progress-reporter"}
+        self._headers = {"user-agent": "progress-reporter"}
         if token is not None:
             if not _TOKEN.fullmatch(token):  # it is not shown, even if it is only nearly one
                 raise ConfigurationError("a token has no spaces, and only characters of ASCII")
-            headers["authorization"] = f"Bearer {token}"
-        self._client = httpx2.Client(headers=headers, timeout=_TIMEOUT)
+            self._headers["authorization"] = f"Bearer {token}"
+        self._client: httpx2.Client | None = None
         self._key = str(uuid4())
 
     @property
@@ -116,7 +116,8 @@ class Place:
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def start(
         self, label: str, lease: float, labels: Mapping[str, str]
@@ -167,6 +168,8 @@ class Place:
     def _post(
         self, url: str, content: bytes | Iterable[bytes], headers: dict[str, str]
     ) -> httpx2.Response | AwayFor:
+        if self._client is None:  # by the thread that posts: certificates take 40 to 180 ms
+            self._client = httpx2.Client(headers=self._headers, timeout=_TIMEOUT)
         try:
             return self._client.post(url, content=content, headers=headers)
         except httpx2.HTTPError as error:

@@ -86,7 +86,8 @@ class StartForm {
   async load() {
     this.#submit.disabled = this.#curl.disabled = true;
     try {
-      const kinds = await this.#client.kinds();
+      // Who does the work elsewhere starts those: nobody here would.
+      const kinds = (await this.#client.kinds()).filter(({ kind }) => kind !== "external");
       if (!kinds.length) return this.#say("This server has no operations that could be started.");
       this.#submit.disabled = this.#curl.disabled = false;
       this.#pick(kinds);

@@ -2,7 +2,7 @@
 /** One operation, as it happens. */
 
 import { hasEnded } from "../client/index.js";
-import { STATES, summary } from "../format.js";
+import { called, STATES, summary } from "../format.js";
 import { frame, h, icon, text } from "./dom.js";
 import { openForm } from "./form.js";
 import { json, seen } from "./json.js";
@@ -174,8 +174,8 @@ class View {
 
   /** What stays as it is. @param {Snapshot} snapshot */
   #introduce(snapshot) {
-    const { kind, labels, params } = snapshot;
-    text(this.#title, seen(kind));
+    const { labels, params } = snapshot;
+    text(this.#title, seen(called(snapshot)));
     for (const label of Object.entries(labels).map((label) => label.join(":"))) {
       const href = `./?label=${encodeURIComponent(label)}`;
       this.#labels.append(h("a", { class: "tag line said", dir: "auto", href }, seen(label)));
@@ -188,6 +188,7 @@ class View {
   /** @param {Snapshot} snapshot @param {number | null} fraction */
   #show(snapshot, fraction) {
     const { kind, state, steps } = snapshot;
+    const name = seen(called(snapshot));
     const isOver = hasEnded(state);
     const tenth = Math.floor((fraction ?? 0) * 10);
     const isOther = this.element.dataset.state !== state;
@@ -195,12 +196,13 @@ class View {
     this.#tenth = tenth;
     this.#now.show(snapshot, fraction);
     this.#steps.show(steps, isOver);
-    showProgress(fraction, state, isOver ? `${STATES[state]}: ${seen(kind)}` : seen(kind));
+    showProgress(fraction, state, isOver ? `${STATES[state]}: ${name}` : name);
     if (!isOther) return;
     this.element.dataset.state = state;
     this.#state.replaceChildren(icon(state), STATES[state] + (state === "cancelling" ? "…" : ""));
-    this.#again.hidden = !isOver;
-    if (isOver && document.activeElement === this.#cancel) this.#again.focus();
+    this.#again.hidden = !isOver || kind === "external";
+    const next = this.#again.hidden ? this.#link : this.#again;
+    if (isOver && document.activeElement === this.#cancel) next.focus();
     this.#cancel.hidden = isOver;
     this.#cancel.ariaDisabled = state === "cancelling" ? "true" : null;
     this.#outcome.replaceChildren(...outcome(snapshot));

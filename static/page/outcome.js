@@ -79,7 +79,9 @@ export function terminal({ id, kind, params, labels }) {
   const url = new URL("./operations", document.baseURI).href;
   const commands = {
     "Follow it": `curl -N ${quoted(`${url}/${id}/events`)}`,
-    "Start it again": `curl ${quoted(url)} -H 'content-type: application/json' -d ${quoted(body)}`,
+    ...(kind !== "external" && {
+      "Start it again": `curl ${quoted(url)} -H 'content-type: application/json' -d ${quoted(body)}`,
+    }),
   };
   const rows = Object.entries(commands).map(([name, command]) => [
     h("div", { class: "command-head" }, h("h3", null, name), copier("copy", "Copy curl", () => command)),

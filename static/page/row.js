@@ -1,7 +1,7 @@
 // @ts-check
 /** One operation of the list. Its elements are made once; then only what differs is written. */
 
-import { ago, amount, dateTime, duration, eta, percent, rate, STATES, summary } from "../format.js";
+import { ago, amount, called, dateTime, duration, eta, percent, rate, STATES, summary } from "../format.js";
 import { whole } from "../words.js";
 import { attribute, h, icon, text } from "./dom.js";
 
@@ -42,14 +42,15 @@ export class Row {
   /** @param {Snapshot} snapshot @param {(id: string) => Promise<void>} cancel */
   constructor(snapshot, cancel) {
     this.snapshot = snapshot;
-    const { id, kind, labels } = snapshot;
+    const { id, labels } = snapshot;
+    const title = called(snapshot);
     const onclick = async () => {
       if (this.#cancel.ariaDisabled === "true") return;
       this.#cancel.ariaDisabled = "true";
       await cancel(id);
       this.#cancel.ariaDisabled = null;
     };
-    const name = `${kind} ${shown(Object.values(labels).join(" "))}`.trim();
+    const name = `${shown(title)} ${shown(Object.values(labels).join(" "))}`.trim();
     this.#cancel = h(
       "button",
       { type: "button", class: "quiet bare danger", title: "Cancel", onclick },
@@ -58,7 +59,7 @@ export class Row {
     this.#cancel.ariaLabel = `Cancel ${name}`;
     this.#bar.ariaLabel = `Progress of ${name}`;
     this.#kind.href = `./?operation=${encodeURIComponent(id)}`;
-    text(this.#kind, kind);
+    text(this.#kind, shown(title));
     for (const label of Object.entries(labels).slice(0, 4)) {
       this.#labels.append(h("span", { class: "tag said line", dir: "auto" }, shown(label.join(":"))));
     }

@@ -62,6 +62,12 @@ class User:
         snapshot: dict[str, Any] = response.json()
         return snapshot
 
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """Those of a kind, newest first."""
+        response = self._http.get("/operations", params={"kind": kind})
+        found: list[dict[str, Any]] = response.json()["operations"]
+        return found
+
     def cancel(self, id: str) -> None:
         """Cancel it."""
         response = self._http.post(f"/operations/{id}/cancel")

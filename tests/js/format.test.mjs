@@ -7,6 +7,7 @@ import {
   ago,
   amount,
   brief,
+  called,
   dateTime,
   duration,
   eta,
@@ -218,4 +219,13 @@ test("digits are those of the page's language, in the reader's region; words are
   const { duration, percent } = await inPage("de", "de-DE");
   assert.equal(percent(0.42), "42\u00a0%");
   assert.equal(duration(1_234 * DAY), "1.234 days");
+});
+
+test("what runs elsewhere is called as it calls itself", () => {
+  const outside = { ...snapshot({ kind: "external" }), params: { label: "nightly backup", lease: 60 } };
+  assert.equal(called(outside), "nightly backup");
+  assert.match(summary(outside, 0.5), /^nightly backup: /);
+  assert.equal(called({ kind: "external", params: {} }), "external");
+  assert.equal(called({ kind: "copy", params: { label: "photos" } }), "copy");
+  assert.equal(called({ kind: "copy", params: null }), "copy");
 });
