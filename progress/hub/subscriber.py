@@ -20,6 +20,8 @@ CloseReason: TypeAlias = ByeReason | Literal["idle", "binary", "rate", "oversize
 class Sink(Protocol):
     """Where a subscriber's bytes go. Called on the event loop's thread; none of these waits.
 
+    `write` calls nothing of the hub's: that is in the middle of all its subscribers.
+
     Its class may say as `wire` how it is reached (`core.wires`), for the count of what was sent.
     """
 

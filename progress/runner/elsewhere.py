@@ -31,7 +31,7 @@ class Elsewhere:
         self._settings = settings
         self._running: dict[str, External] = {}
         self._seqs: WeakKeyDictionary[Journal, int] = WeakKeyDictionary()
-        """Of those that have ended."""
+        """The highest number taken of each that is numbered. They may end at any time."""
 
     def __len__(self) -> int:
         return len(self._running)
@@ -71,9 +71,8 @@ class Elsewhere:
         operation = self._running.get(snapshot.id)
         if operation is not None:
             operation.renew(anyio.current_time())
-            if line is not None and (ending := operation.take(line)) is not None:
-                self._seqs[journal] = operation.seq
-                self._end(operation, ending)
+            if line is not None:
+                self._take(operation, journal, line)
         elif snapshot.kind != external.__name__:
             raise Conflict(f"operation {snapshot.id} runs here: nobody else reports of it")
         elif line is not None and not self._was_taken(journal, line):
@@ -106,6 +105,13 @@ class Elsewhere:
                     operation.sweep(now)
             if operation.is_lost(now) or operation.ended:
                 self._end(operation, Ending(State.LOST))
+
+    def _take(self, operation: External, journal: Journal, line: Line) -> None:
+        ending = operation.take(line)
+        if operation.seq:
+            self._seqs[journal] = operation.seq
+        if ending is not None:
+            self._end(operation, ending)
 
     def _end(self, operation: External, ending: Ending) -> None:
         if not operation.ended:

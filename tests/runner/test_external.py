@@ -288,6 +288,25 @@ async def test_number_that_was_taken_is_passed_over() -> None:
         assert made.logs(outside.id) == ["line 1", "line 2", "line 3", "line None", "line None"]
 
 
+@mocked
+@pytest.mark.parametrize("end", ["line", "lease", "drain"])
+async def test_number_that_was_taken_is_known_after_any_end(end: str) -> None:
+    async with rig(patience=DAY) as made:
+        outside = Outside(made, lease=1)
+        outside.tell("log", message="taken", seq=4)
+        with pytest.raises(Conflict):
+            outside.tell("progress", step="?", seq=5)
+        if end == "line":
+            outside.tell("succeeded")
+        elif end == "drain":
+            await made.runner.drain(5)
+        await made.end(outside.id)
+        outside.tell("log", message="taken", seq=4)
+        with pytest.raises(Ended):
+            outside.tell("log", message="new", seq=5)
+        assert made.logs(outside.id) == ["taken"]
+
+
 # Cancelling, and the lease
 
 

@@ -61,7 +61,7 @@ _6TO4 = IPv6Network("2002::/16")  # RFC 3056 §2
 
 
 class Refused(ProgressError):
-    """Nothing may be sent there. The message names no address: it is shown to who gave a name."""
+    """Nothing may be sent there. The message names no address."""
 
 
 class Addresses:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from progress.core.frames import encode
 from progress.core.operation import Snapshot
 
 from .target import Target, shown
@@ -30,6 +31,9 @@ DeliveryState: TypeAlias = Literal["pending", "delivered", "dead", "gone", "repl
 _FINISHED = 20
 """Finished deliveries kept for each operation."""
 
+_ATTEMPTS = 100
+"""Kept of one delivery: it can be sent again as often as somebody likes."""
+
 _BYTES = 67_108_864
 """Of bodies and snapshots, 64 MiB: 6 KB for each of 10,000."""
 
@@ -49,7 +53,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
     id: str
     """The `webhook-id`, the same for each attempt."""
     operation: str
-    url: str
+    url: str | None
+    """Null: the server's own webhook."""
     type: str
     state: DeliveryState
     attempts: tuple[Attempt, ...]
@@ -82,7 +87,7 @@ class Delivery(Struct, kw_only=True, eq=False):
         return Delivered(
             id=self.id,
             operation=self.operation,
-            url=shown(self.target.webhook.url),
+            url=None if self.target.is_own else shown(self.target.webhook.url),
             type=self.type,
             state=self.state,
             attempts=self.attempts,
@@ -119,7 +124,7 @@ class _Kept:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.bytes = 0
-        """Of the snapshot: as many as it last had in a body."""
+        """Of the snapshot as JSON. It may be evicted everywhere else while it waits here."""
         self.deliveries: OrderedDict[str, Delivery] = OrderedDict()
         self.sizes: dict[str, int] = {}
         self.finished: OrderedDict[str, None] = OrderedDict()
@@ -164,9 +169,10 @@ class MemoryStore:
         size = len(delivery.body)
         self.bytes += size - kept.sizes.get(id, 0)
         kept.sizes[id] = size
-        if snapshot is not None and size:
-            self.bytes += size - kept.bytes
-            kept.bytes = size
+        if snapshot is not None:
+            whole = size or len(encode(snapshot))
+            self.bytes += whole - kept.bytes
+            kept.bytes = whole
         if delivery.state != "pending":
             kept.finished[id] = None
             ended = self._dead if delivery.state in ("dead", "gone") else self._done
@@ -245,7 +251,8 @@ class Ledger:
     def tried(self, delivery: Delivery, status: int | None, error: str | None) -> None:
         """Note an attempt."""
         self.counts["ok" if error is None else "failed"] += 1
-        delivery.attempts += (Attempt(rfc3339(self._utc()), status, error),)
+        attempt = Attempt(rfc3339(self._utc()), status, error)
+        delivery.attempts = (*delivery.attempts, attempt)[-_ATTEMPTS:]
 
     def delay(self, delivery: Delivery, seconds: float) -> None:
         """Note when it is tried."""

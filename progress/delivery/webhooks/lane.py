@@ -130,6 +130,8 @@ class Lane:
     def give_up(self) -> None:
         """End what is pending as it is; it can be sent again."""
         self._journal = None
+        if self.current is not None and self._snapshot is not None and not self.current.body:
+            self._ledger.fix(self.current, _body(self.current.type, self._snapshot), self._snapshot)
         if self.current is not None:
             self._close("dead")
 

@@ -37,6 +37,8 @@ class Places:
     def let_in(self) -> Iterator[Lane]:
         """Those for whom there is a place now; each has it until it is given back."""
         for host in list(self._waiting):
+            if self.taken >= _IN_ALL:  # there may be thousands
+                break
             lanes = self._waiting[host]
             while lanes and self._taken[host] < _OF_ONE_HOST and self.taken < _IN_ALL:
                 self._taken[host] += 1

@@ -135,15 +135,16 @@ _ONE = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
 def explained(error: BaseException) -> str:
     """An error in words for who gave the URL.
 
-    It repeats nothing of what was read: that may be the banner of a service inside.
+    It repeats nothing of what was read: that may be the banner of a service inside. Nor does it
+    say whether a name exists that may not be called: that may be known inside only.
     """
     match error:
-        case Refused() | TimeoutError():
+        case TimeoutError():
             return str(error)
         case httpx2.TimeoutException():
             return "no answer in time"
-        case gaierror():
-            return "the name has no address"
+        case Refused() | gaierror():
+            return "the name has no address that may be called"
         case httpx2.ConnectError():
             return _explained_tls(error) or "no connection"
         case httpx2.NetworkError():
@@ -158,7 +159,8 @@ def _explained_tls(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, SSLCertVerificationError):
-            return f"the certificate was not accepted: {cause.verify_message}"
+            reason, _, _ = cause.verify_message.partition(",")  # after that comes the name
+            return f"the certificate was not accepted: {reason}"
         if isinstance(cause, SSLError):
             return "TLS could not be agreed upon"
         cause = cause.__cause__ or cause.__context__

@@ -42,6 +42,7 @@ _BAD_PORTS = frozenset((
 # fmt: on
 
 EventName: TypeAlias = Literal["state", "progress"]
+_EVENTS = frozenset(get_args(EventName))
 
 
 class Webhook(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +89,8 @@ class Target(NamedTuple):
 
     webhook: Webhook
     url: URL
+    is_own: bool = False
+    """The server's: where that is, is nobody else's concern."""
 
     @property
     def host(self) -> str:
@@ -104,7 +107,8 @@ class Target(NamedTuple):
         Raises:
             InvalidParams: with a pointer below `#/webhook`.
         """
-        if "state" not in webhook.events or not set(webhook.events) <= set(get_args(EventName)):
+        names = set(webhook.events)
+        if "state" not in names or not names <= _EVENTS or len(webhook.events) > len(_EVENTS):
             raise _invalid("events", 'name "state"; "progress" may stand beside it')
         if len(webhook.secrets) not in range(_SECRETS + 1) or webhook.secret == []:
             raise _invalid("secret", "give one secret, or two while one replaces the other")
@@ -120,12 +124,16 @@ class Target(NamedTuple):
 
 
 def shown(url: str) -> str:
-    """A URL without what may be secret in it: no userinfo, no query, no fragment."""
+    """A URL without what may be secret in it: no userinfo, no query, no fragment.
+
+    What is percent-encoded stays so: it stands in logs, and may be the end of a line.
+    """
     try:
         parsed = URL(url)
     except (InvalidURL, ValueError):
         return "…"
-    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}{parsed.path}"
+    path, _, _ = parsed.raw_path.partition(b"?")
+    return f"{parsed.scheme}://{(parsed.netloc + path).decode('ascii')}"
 
 
 def _problem(text: str, url: URL, rules: Rules) -> str | None:

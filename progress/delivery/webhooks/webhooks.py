@@ -155,6 +155,7 @@ class Webhooks:
                     await self._around.pause(self._wake, due - self._around.now())
         finally:
             self._is_running = False
+            self._give_up()  # where nothing was drained: nobody makes these attempts any more
 
     async def drain(self, within: float) -> None:
         """Try what is due once more, then give up what is pending; in so many seconds."""
@@ -165,11 +166,7 @@ class Webhooks:
                 self._settled = anyio.Event()
                 await self._settled.wait()
         given_up = self.counts["pending"]
-        for lane in list(self._lanes):
-            lane.give_up()
-            self._leave(lane)
-        self._places = Places()  # what is still under way is nobody's concern
-        self._due.clear()
+        self._give_up()
         if given_up:
             _logger.warning("the server stops, and gives up %d webhook deliveries", given_up)
 
@@ -188,6 +185,14 @@ class Webhooks:
         self._mark(lane)
         watcher = self._watchers[lane] = Watcher(self._hub, partial(self._mark, lane))
         watcher.attach(Subscription(Filter(types=frozenset(target.webhook.events)), journal))
+
+    def _give_up(self) -> None:
+        for lane in list(self._lanes):
+            lane.give_up()
+            self._leave(lane)
+        self._places = Places()  # what is still under way is nobody's concern
+        self._due.clear()
+        self._news.clear()
 
     def _mark(self, lane: Lane) -> None:
         """There is news, to be looked at before long."""
@@ -282,7 +287,7 @@ def _server_target(given: WebhookSettings, rules: Rules) -> Target | None:
         return None
     webhook = Webhook(given.url, list(given.secret) or None, list(given.events))
     try:
-        return Target.checked(webhook, rules)
+        return Target.checked(webhook, rules)._replace(is_own=True)
     except InvalidParams as error:
         [(pointer, detail)] = error.errors
         raise SettingsError(f"webhooks.{pointer.rpartition('/')[2]}: {detail}") from None

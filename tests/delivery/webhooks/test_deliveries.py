@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from msgspec import Raw
 
 from progress import Webhook
 from progress.delivery.webhooks import deliveries
@@ -86,6 +88,34 @@ def test_bodies_have_a_bound_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     desk.ledger.close(pending, "delivered")
     assert desk.store.bytes == 600
     assert not desk.store.is_full
+
+
+def test_snapshots_count_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for a place, and are evicted everywhere else meanwhile."""
+    monkeypatch.setattr(deliveries, "_BYTES", 10_000)
+    desk = Desk(1_000)
+    large = msgspec.structs.replace(snapshot("a"), params=Raw(b'"%s"' % (b"x" * 6_000)))
+    first, second = (
+        desk.ledger.open(TARGET, "operation.running", msgspec.structs.replace(large, id=id))
+        for id in "ab"
+    )
+    assert 12_000 < desk.store.bytes < 14_000
+    assert desk.store.is_full
+    desk.ledger.close(first, "delivered")
+    assert desk.ids("a") == []
+    assert 6_000 < desk.store.bytes < 7_000
+    desk.ledger.fix(second, b"{}", large)
+    assert desk.store.bytes == 4
+
+
+def test_attempts_of_one_that_is_sent_again_and_again_have_a_bound() -> None:
+    desk = Desk(9)
+    delivery = desk.open("a")
+    for status in range(1_000, 1_250):
+        desk.ledger.tried(delivery, status, "gone")
+        desk.ledger.close(delivery, "gone")
+        desk.ledger.reopen(delivery)
+    assert [one.status for one in delivery.shown.attempts] == list(range(1_150, 1_250))
 
 
 def test_a_dead_one_outlives_what_was_taken_and_goes_again() -> None:

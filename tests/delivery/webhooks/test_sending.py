@@ -23,6 +23,8 @@ from tests.support.receiver import Act, Receiver, answer, hang, receiving, reset
 
 LOOPBACK = ("127.0.0.0/8",)
 PUBLIC = "93.184.215.14"
+NOWHERE = "the name has no address that may be called"
+"""Which of the two it is may be known inside only."""
 
 
 def sender(resolve: Resolve = resolve, seconds: float = 5.0) -> Sender:
@@ -182,7 +184,7 @@ async def test_no_socket_to_a_refused_address(host: str, opened: list[str]) -> N
         ["::ffff:10.0.0.1"],
         ["64:ff9b::a00:1"],
         ["2002:a00:1::"],
-        ["no address"],
+        ["nonsense"],
     ],
 )
 async def test_each_address_of_a_name_has_to_be_allowed(
@@ -191,13 +193,13 @@ async def test_each_address_of_a_name_has_to_be_allowed(
     with pytest.raises(Refused) as raised:
         await sender(names(answers)).post(URL("https://hooks.example/"), {}, b"")
     assert opened == []
-    assert not any(address in explained(raised.value) for address in answers)
+    assert explained(raised.value) == NOWHERE
 
 
 async def test_a_name_without_an_address() -> None:
     with pytest.raises(OSError) as raised:  # noqa: PT011 - the words are what is looked at
         await sender(names([])).post(URL("https://hooks.example/"), {}, b"")
-    assert explained(raised.value) == "the name has no address"
+    assert explained(raised.value) == NOWHERE
 
 
 async def test_a_name_that_changes_between_two_attempts(opened: list[str]) -> None:
@@ -213,7 +215,7 @@ async def test_a_name_that_changes_between_two_attempts(opened: list[str]) -> No
     assert dead.state == "dead"
     errors = [attempt.error for attempt in dead.attempts]
     assert errors[0] == "no connection"
-    assert set(errors[1:]) == {"an address of that name may not be called"}
+    assert set(errors[1:]) == {NOWHERE}
     assert opened == [PUBLIC]
 
 
@@ -281,7 +283,7 @@ async def test_a_certificate_of_another_name(
     async with receiving(tls=tls) as receiver:
         with pytest.raises(httpx2.ConnectError) as raised:
             await secure_post(receiver, host)
-        assert "mismatch" in explained(raised.value)
+        assert explained(raised.value).endswith(" mismatch")
         assert receiver.requests == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from progress import Settings, Webhook, WebhookSettings
 from progress.delivery.webhooks.addresses import Addresses
-from progress.delivery.webhooks.target import Rules, Target
+from progress.delivery.webhooks.target import Rules, Target, shown
 from progress.errors import InvalidParams
 from tests.support.hooks import OLD, SECRET
 
@@ -125,22 +125,37 @@ def test_what_is_a_secret(given: str | list[str] | None) -> None:
 
 def test_states_are_always_told() -> None:
     Target.checked(Webhook("https://example.org/", events=["progress", "state"]), INTERNET)
-    for text in ('["progress"]', "[]"):
+    for text in ('["progress"]', "[]", '["state","state","progress"]'):
         body = f'{{"url":"https://example.org/","events":{text}}}'
         webhook = msgspec.json.decode(body, type=Webhook)
         assert problem(webhook)[0] == "#/webhook/events"
 
 
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("https://example.org/a?token=hidden", "https://example.org/a"),
+        ("https://u:pw@example.org:8443/a#hidden", "https://example.org:8443/a"),
+        ("https://example.org/%0d%0aERROR%1b%00", "https://example.org/%0d%0aERROR%1b%00"),
+        ("https://example.org/a%3Fb/ä", "https://example.org/a%3Fb/%C3%A4"),
+        ("https://example.org", "https://example.org/"),
+        ("https://exa\nmple.org/", "…"),
+    ],
+)
+def test_what_is_shown_of_a_url_is_one_line_of_it(url: str, what: str) -> None:
+    assert shown(url) == what
+
+
 def test_nothing_secret_in_a_repr() -> None:
     url = "https://ada:pw@example.org/hook?token=hidden"
     settings = Settings(webhooks=WebhookSettings(url=url, secret=(SECRET, OLD)))
-    for shown in (
+    for text in (
         repr(Webhook(url, SECRET)),
         repr(Webhook(url, [SECRET, OLD]).__rich_repr__()),
         repr(settings),
         repr(settings.webhooks.__rich_repr__()),
         repr(Target.checked(Webhook("https://example.org/?token=hidden", SECRET), INTERNET)),
     ):
-        assert "whsec" not in shown
-        assert "hidden" not in shown
-        assert "pw" not in shown
+        assert "whsec" not in text
+        assert "hidden" not in text
+        assert "pw" not in text

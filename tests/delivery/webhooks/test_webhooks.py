@@ -9,11 +9,15 @@ import anyio
 import pytest
 import standardwebhooks
 from anyio.abc import ByteStream
+from httpx2 import URL
 
 from progress import Webhook, WebhookSettings
 from progress.core.event import State
+from progress.delivery.webhooks.deliveries import Ledger, MemoryStore
+from progress.delivery.webhooks.lane import Lane
+from progress.delivery.webhooks.places import Places
 from progress.delivery.webhooks.schedule import LASTS
-from progress.delivery.webhooks.target import EventName
+from progress.delivery.webhooks.target import EventName, Target
 from progress.errors import Busy, Conflict, NotFound, SettingsError
 from tests.support.events import progress, state
 from tests.support.hooks import LOCAL, OLD, SECRET, Clock, Rig, rig
@@ -95,6 +99,9 @@ async def test_without_a_secret_nothing_is_signed() -> None:
             await own.has(1)
             assert "webhook-signature" not in receiver.requests[0].fields
             verify(own.requests[0], SECRET)
+            assert {one.url for one in world.webhooks.of("o")} == {
+                None, f"http://127.0.0.1:{receiver.port}/hook"
+            }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -333,6 +340,26 @@ async def test_a_few_at_once_for_each_host() -> None:
         await receiver.has(6)
 
 
+def test_hosts_have_their_turns_although_all_places_are_taken() -> None:
+    """However many of them wait, and however often somebody asks meanwhile."""
+    places = Places()
+    ledger = Ledger(MemoryStore(9), lambda: 0.0)
+    urls = [f"https://h{n}.example/" for n in range(40)]
+    targets = [Target(Webhook(url), URL(url)) for url in urls]
+    lanes = [Lane(target, ledger) for target in targets for _ in range(2)]
+    for lane in lanes:
+        places.wait(lane)
+    begun: list[Lane] = []
+    left = list(places.let_in())
+    while left:
+        assert list(places.let_in()) == []
+        begun.append(left.pop(0))
+        places.give_back(begun[-1])
+        left += places.let_in()
+    assert begun == lanes[:32] + lanes[32::2] + lanes[33::2]
+    assert places.is_idle
+
+
 async def test_at_the_end_what_is_due_is_tried_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock(until=0.0)
     async with receiving(answer(500), OK, answer(500)) as receiver, rig(clock=clock) as world:
@@ -368,6 +395,36 @@ async def test_the_end_waits_for_nothing_where_nothing_is_due() -> None:
         with anyio.fail_after(2):
             await world.webhooks.drain(5.0)
         assert world.hub.subscribers == ()
+
+
+async def test_what_is_given_up_before_it_was_tried_can_be_sent_again() -> None:
+    async with receiving(*[hang] * 4) as receiver, rig() as world:
+        for n in range(5):
+            world.start(Webhook(receiver.url), f"o{n}")
+        await receiver.has(4)
+        await world.webhooks.drain(0.05)
+        [untried] = world.webhooks.of("o4")
+        assert (untried.state, untried.attempts) == ("dead", ())
+        world.webhooks.retry("o4", untried.id)
+        await receiver.has(5)
+        last = receiver.requests[-1]
+        assert (last.id, last.type) == (untried.id, "operation.queued")
+        assert last.json["data"]["operation"]["id"] == "o4"
+
+
+async def test_cut_off_without_a_drain_it_leaves_nothing_behind() -> None:
+    async with receiving(hang) as receiver:
+        async with rig() as world:
+            world.start(Webhook(receiver.url))
+            await receiver.has(1)
+        assert [one.state for one in world.webhooks.of("o")] == ["dead"]
+        assert (world.hub.subscribers, world.hub.insiders) == ((), 0)
+        async with anyio.create_task_group() as tasks:  # it may run again
+            tasks.start_soon(world.webhooks.run)
+            world.start(Webhook(receiver.url), "next")
+            await world.settles("next", "delivered")
+            assert world.webhooks.counts["pending"] == 0
+            tasks.cancel_scope.cancel()
 
 
 async def test_nothing_is_left_in_the_hub_while_the_end_is_tried_again() -> None:
