@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import chain
+from functools import partial
 from math import isnan
 from typing import get_args
 
 import click
 import msgspec
+from click.core import ParameterSource
 from msgspec import Raw
 
 from progress.core.event import Level, StepState
@@ -25,13 +26,10 @@ from progress.core.report import (
 )
 from progress.errors import ConfigurationError
 
-from .piped import piped
+from .piped import CANCEL_REQUESTED, NOT_TAKEN, Pipe, pump
 from .posting import AwayFor, Gone, Place, Refused, Rejected, Started, Took
 
 __all__ = ["report"]
-
-_NOT_TAKEN = 1
-_CANCEL_REQUESTED = 3
 
 
 class _Number(click.FloatRange):
@@ -91,11 +89,11 @@ class _Json(click.ParamType[Raw]):
 @click.option(
     "--tag", "tags", type=_TEXT, metavar="NAME=VALUE", multiple=True, help="With --start: a label."
 )
-@click.option("--step", type=_TEXT, metavar="ID", help="What follows is about this step.")
+@click.option("--step", type=_TEXT, metavar="ID", help="This is about that step, and starts it.")
 @click.option(
     "--state",
     type=click.Choice([state.value for state in StepState]),
-    help="Of the step, which starts with it.",
+    help="Of the step; it runs unless another one is given.",
 )
 @click.option(
     "--parent", type=_TEXT, metavar="ID", help="Of the step: the one that it stands below."
@@ -115,10 +113,10 @@ class _Json(click.ParamType[Raw]):
     is_flag=False,
     flag_value="null",
     metavar="[JSON]",
-    help="It has ended well, with this result.",
+    help="The operation has ended well, with this result.",
 )
-@click.option("--failed", type=_TEXT, metavar="TEXT", help="It has ended, and why.")
-@click.option("--cancelled", is_flag=True, help="It has stopped, as it was asked to.")
+@click.option("--failed", type=_TEXT, metavar="TEXT", help="The operation has ended, and why.")
+@click.option("--cancelled", is_flag=True, help="The operation has stopped, as it was asked to.")
 @click.option(
     "--token", envvar="PROGRESS_TOKEN", help="Sent as Authorization: Bearer.  [also PROGRESS_TOKEN]"
 )
@@ -133,10 +131,12 @@ def report(
 ) -> None:
     """Report to URL, an operation's or, with --start, a server's.
 
-    With `-` lines of JSON come from standard input, each sent at once. Without anything to say it
-    says that the work lives. The exit status is 0, 1 if something was not taken, 2 if it cannot be
-    asked like that, and 3 if the operation is asked to stop.
+    With `-` lines of JSON come from standard input, and are sent as they come. Without anything to
+    say it says that the work lives. The exit status is 0, 1 if something was not taken, 2 if it
+    cannot be asked like that, and 3 if the operation is asked to stop.
     """
+    if start is None:
+        _check_starting(bool(tags), source)
     try:
         place = Place(url, token)
     except ConfigurationError as error:
@@ -148,9 +148,15 @@ def report(
         raise click.UsageError(f"{url} is no operation's URL: start one with --start LABEL")
     lines = [msgspec.json.encode(line) for line in _lines(**given)]  # type: ignore[arg-type]
     if source is not None:
-        _tell(place, place.stream(chain((line + b"\n" for line in lines), piped(0, lease / 3))))
+        sys.exit(pump(Pipe(0), place, lines, lease, partial(_say, place)))
     elif lines or start is None:
         _tell(place, place.report(lines))
+
+
+def _check_starting(has_tags: bool, source: str | None) -> None:
+    given = click.get_current_context().get_parameter_source("lease")
+    if has_tags or (source is None and given is ParameterSource.COMMANDLINE):
+        raise click.UsageError("--tag and --lease are of what is started: give --start LABEL")
 
 
 def _start(place: Place, label: str, lease: float, labels: dict[str, str]) -> None:
@@ -178,16 +184,16 @@ def _lines(
     **progress: float | str | None,
 ) -> Iterator[Line]:
     """What the options say, in the order in which it makes sense."""
-    about = {"parent": parent, "label": label, "weight": weight}
-    if step is None and (state or any(value is not None for value in about.values())):
-        raise click.UsageError("--state, --parent, --label and --weight are a step's: give --step")
-    is_over = state not in (None, StepState.PENDING, StepState.RUNNING)
+    ends = _ends(succeeded, failed, cancelled)
+    about = {"state": state, "parent": parent, "label": label, "weight": weight}
     told = {name: value for name, value in about.items() if value is not None}
-    says_nothing = log is None and not any(value is not None for value in progress.values())
-    if step is not None and (told or (state and not is_over) or (not state and says_nothing)):
-        begun = StepState(state) if state and not is_over else StepState.RUNNING
-        yield msgspec.convert({"type": "step", "id": step, "state": begun, **told}, StepLine)
     counted = {name: _plain(value) for name, value in progress.items() if value is not None}
+    _check(step, bool(told), len(ends))
+    is_over = state not in (None, StepState.PENDING, StepState.RUNNING)
+    if is_over:
+        del told["state"]
+    if step is not None and (told or counted or (log is None and not is_over)):
+        yield msgspec.convert({"type": "step", "id": step, **told}, StepLine)
     if counted:
         yield msgspec.convert({"type": "progress", "step": step, **counted}, ProgressLine)
     if log is not None:
@@ -196,12 +202,27 @@ def _lines(
         yield OutputLine(data=output)
     if step is not None and is_over:
         yield StepLine(id=step, state=StepState(str(state)))
+    yield from ends
+
+
+def _ends(succeeded: Raw | None, failed: str | None, cancelled: bool) -> list[Line]:
+    given: list[Line] = []
     if succeeded is not None:
-        yield SucceededLine(result=succeeded)
+        given.append(SucceededLine(result=succeeded))
     if failed is not None:
-        yield FailedLine(error=failed)
+        given.append(FailedLine(error=failed))
     if cancelled:
-        yield CancelledLine()
+        given.append(CancelledLine())
+    return given
+
+
+def _check(step: str | None, is_told: bool, ends: int) -> None:
+    if step is None and is_told:
+        raise click.UsageError("--state, --parent, --label and --weight are a step's: give --step")
+    if step is not None and ends:
+        raise click.UsageError("--succeeded and the like end the operation; a step ends by --state")
+    if ends > 1:
+        raise click.UsageError("give one of --succeeded, --failed and --cancelled: it ends once")
 
 
 def _plain(value: float | str) -> float | str:
@@ -211,8 +232,8 @@ def _plain(value: float | str) -> float | str:
 def _tell(place: Place, answer: Took | Refused | Gone | Rejected | AwayFor) -> None:
     match answer:
         case Took(cancel_requested=True):
-            click.echo(f"{place.url} is asked to stop", err=True)
-            sys.exit(_CANCEL_REQUESTED)
+            _say(place, "it is asked to stop")
+            sys.exit(CANCEL_REQUESTED)
         case Took():
             pass
         case Refused(taken=taken, detail=detail):
@@ -221,9 +242,13 @@ def _tell(place: Place, answer: Took | Refused | Gone | Rejected | AwayFor) -> N
             _fail(place, detail)
 
 
+def _say(place: Place, text: str) -> None:
+    click.echo(f"{place.url}: {text}", err=True)
+
+
 def _fail(place: Place, detail: str) -> None:
-    click.echo(f"{place.url}: not taken: {detail}", err=True)
-    sys.exit(_NOT_TAKEN)
+    _say(place, f"not taken: {detail}")
+    sys.exit(NOT_TAKEN)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TypeAlias
@@ -141,15 +141,8 @@ class Place:
 
     def report(self, lines: list[bytes]) -> Answer:
         """Post some lines; none renew the lease."""
-        return self._report(b"\n".join(lines))
-
-    def stream(self, lines: Iterable[bytes]) -> Answer:
-        """Post lines as they come, each with its end, in one request."""
-        return self._report(lines)
-
-    def _report(self, content: bytes | Iterable[bytes]) -> Answer:
         headers = {"content-type": "application/x-ndjson"}
-        answer = self._post(f"{self.url}/events", content, headers)
+        answer = self._post(f"{self.url}/events", b"\n".join(lines), headers)
         if isinstance(answer, AwayFor):
             return answer
         body = _read(answer)
@@ -165,9 +158,7 @@ class Place:
             return Refused(body.taken, _said(answer, body))
         return Rejected(_said(answer, body))
 
-    def _post(
-        self, url: str, content: bytes | Iterable[bytes], headers: dict[str, str]
-    ) -> httpx2.Response | AwayFor:
+    def _post(self, url: str, content: bytes, headers: dict[str, str]) -> httpx2.Response | AwayFor:
         if self._client is None:  # by the thread that posts: certificates take 40 to 180 ms
             self._client = httpx2.Client(headers=self._headers, timeout=_TIMEOUT)
         try:

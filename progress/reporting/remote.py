@@ -65,13 +65,14 @@ def remote(
 class RemoteReporter(Reporter):
     """The same pen, with what an operation function would return."""
 
-    __slots__ = ("_away", "_place", "_result")
+    __slots__ = ("_away", "_json", "_place", "_result")
 
     def __init__(self, away: Away, place: Place) -> None:
         super().__init__(away)
         self._away = away
         self._place = place
-        self._result = Raw(b"null")
+        self._result: object = None
+        self._json = Raw(b"null")
 
     @property
     def url(self) -> str:
@@ -84,8 +85,8 @@ class RemoteReporter(Reporter):
         return self._away.dropped
 
     @property
-    def result(self) -> Raw:
-        """What has come of it, as JSON; null unless it is set."""
+    def result(self) -> object:
+        """What has come of it; None unless it is set."""
         return self._result
 
     @result.setter
@@ -100,7 +101,12 @@ class RemoteReporter(Reporter):
         limit = self._away.settings.limits.event
         if len(bytes(raw)) > limit:
             raise Failure("too-large", f"a result has at most {limit} bytes; save it, set a URL")
-        self._result = raw
+        self._result, self._json = value, raw
+
+    @property
+    def json(self) -> Raw:
+        """The result, as it was when it was set."""
+        return self._json
 
 
 class Remote:
@@ -150,7 +156,7 @@ class Remote:
 
     def _end(self, error: BaseException | None) -> None:
         self._pen.leave()
-        state, line = _ending(error, self._pen.result)
+        state, line = _ending(error, self._pen.json)
         self._away.end(state, line)
 
     def _cancel(self) -> None:

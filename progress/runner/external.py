@@ -131,7 +131,8 @@ class External(Operation):
     def _take_progress(self, line: ProgressLine) -> None:
         tally = self.root if line.step is None else self._step(line.step)
         if tally.node.state is not STEP_RUNNING:
-            raise Conflict(f"step {tally.id!r} is {tally.node.state}: start it first")
+            advice = "use another id" if _is_over(tally.node.state) else "start it first"
+            raise Conflict(f"step {tally.id!r} is {tally.node.state}: {advice}")
         if line.completed is not UNSET:
             tally.completed = line.completed
         if line.total is not UNSET:

@@ -48,7 +48,7 @@ def told(server: Puppet, *arguments: str) -> list[dict[str, Any]]:
         ("--step dump", [{"type": "step", "id": "dump"}]),
         (
             "--step dump --completed 3",
-            [{"type": "progress", "step": "dump", "completed": 3}],
+            [{"type": "step", "id": "dump"}, {"type": "progress", "step": "dump", "completed": 3}],
         ),
         (
             "--step dump --state pending --parent all --label Dump --weight 9",
@@ -70,6 +70,7 @@ def told(server: Puppet, *arguments: str) -> list[dict[str, Any]]:
         (
             "--step dump --completed 3 --log done --state succeeded",
             [
+                {"type": "step", "id": "dump"},
                 {"type": "progress", "step": "dump", "completed": 3},
                 {"type": "log", "message": "done", "step": "dump"},
                 {"type": "step", "id": "dump", "state": "succeeded"},
@@ -114,6 +115,11 @@ def test_options_are_lines(server: Puppet, options: str, lines: list[dict[str, A
         "http://localhost --start label --tag owner",
         "http://localhost --start label --token ä",
         "http://localhost/operations/x file",
+        "http://localhost/operations/x --succeeded --failed why",
+        "http://localhost/operations/x --step a --succeeded",
+        "http://localhost/operations/x --step a --failed why",
+        "http://localhost/operations/x --tag owner=ada",
+        "http://localhost/operations/x --lease 5",
     ],
 )
 def test_what_it_cannot_be_asked(arguments: str) -> None:
@@ -142,7 +148,7 @@ def test_starting_one(user: User) -> None:
     assert shown["progress"]["total"] == 3
     user.cancel(shown["id"])
     asked = report(url)
-    assert (asked.exit_code, asked.output) == (3, f"{url} is asked to stop\n")
+    assert (asked.exit_code, asked.output) == (3, f"{url}: it is asked to stop\n")
     assert report(url, "--cancelled").exit_code == 0
     assert user.get(shown["id"])["state"] == "cancelled"
     late = report(url, "--completed", "3")
@@ -205,7 +211,7 @@ def test_lines_of_standard_input_are_sent_at_once(user: User) -> None:
         said = process.communicate('{"type": "dance"}\n', timeout=8)[1]
     assert process.returncode == 1
     assert f"{url}: not taken: HTTP 422" in said
-    assert "(line 4; those before it stand)" in said
+    assert '(line 4: {"type": "dance"})' in said
     assert user.get(id)["progress"]["completed"] == 2
 
 

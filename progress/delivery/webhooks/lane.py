@@ -85,6 +85,13 @@ class Lane:
         elif self._has_progress(snapshot) and self.current is None:
             self._open(_PROGRESS, now, max(self._held_until, self._next_progress))
 
+    def hasten(self, now: float) -> None:
+        """Have what is pending tried now, whatever the receiver asked for; its schedule goes on."""
+        if self.current is not None:
+            self._held_until = 0.0
+            self.due = now
+            self._ledger.delay(self.current, 0.0)
+
     def take(self, now: float) -> Delivery | None:
         """Begin an attempt at what is due; None if nothing is."""
         self.look(now)

@@ -141,7 +141,7 @@ def _problem(text: str, url: URL, rules: Rules) -> str | None:
     if len(text) > _LONGEST:
         return f"it has at most {_LONGEST} characters"
     if url.scheme != "https" and not (rules.http and url.scheme == "http"):
-        return "it has to begin with https://"
+        return "it has to begin with https://, unless the operator sets PROGRESS_WEBHOOKS_HTTP"
     if url.userinfo:
         return "leave out the user and the password; the signature says who sends"
     if "#" in text:
@@ -154,7 +154,13 @@ def _problem(text: str, url: URL, rules: Rules) -> str | None:
 
 def _problem_of_host(host: str, rules: Rules) -> str | None:
     if is_address(host):
-        return None if rules.addresses.allows(host) else "that address may not be called"
+        return (
+            None
+            if rules.addresses.allows(host)
+            else (
+                "that address may not be called, unless the operator sets PROGRESS_WEBHOOKS_PRIVATE"
+            )
+        )
     if not _NAME.fullmatch(host):
         return "name a host"
     if _NUMBER.fullmatch(host):

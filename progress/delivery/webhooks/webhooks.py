@@ -116,23 +116,26 @@ class Webhooks:
         return self._ledger.store.snapshot(operation)
 
     def retry(self, operation: str, id: str) -> Delivered:
-        """Send a delivery again that was given up, with the same `webhook-id`, at once.
+        """Send at once a delivery that was given up, with the same `webhook-id`, or that waits.
 
         Raises:
             NotFound: there is none, or it is no longer kept.
-            Conflict: it was not given up.
+            Conflict: it was taken, or replaced by a newer one.
             Busy, Draining, NotRunning: as named.
         """
         found = [one for one in self._ledger.store.of(operation) if one.id == id]
         if not found:
             raise NotFound(f"operation {operation} has no delivery {id[:64]!r}")
         [delivery] = found
-        if delivery.state not in ("dead", "gone"):
-            raise Conflict(f"delivery {id} is {delivery.state}: only dead and gone ones go again")
+        if delivery.state in ("delivered", "replaced"):
+            raise Conflict(f"delivery {id} is {delivery.state}: it is not sent again")
         if self._hub.draining:
             raise Draining
         if not self._is_running:
             raise NotRunning
+        if delivery.state == "pending":
+            self._hasten(delivery)
+            return delivery.shown
         if self._is_full:
             raise Busy("too many webhook deliveries are pending; try again later")
         self._ledger.reopen(delivery)
@@ -193,6 +196,12 @@ class Webhooks:
         self._places = Places()  # what is still under way is nobody's concern
         self._due.clear()
         self._news.clear()
+
+    def _hasten(self, delivery: Delivery) -> None:
+        for lane in self._lanes:
+            if lane.current is delivery and not lane.is_in_flight:
+                lane.hasten(self._around.now())
+                self._mark(lane)
 
     def _mark(self, lane: Lane) -> None:
         """There is news, to be looked at before long."""

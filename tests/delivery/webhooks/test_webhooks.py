@@ -291,13 +291,31 @@ async def test_newer_progress_takes_over_the_schedule() -> None:
         assert len({request.id for request in receiver.requests}) == 4
 
 
+async def test_one_that_waits_is_sent_at_once_if_it_is_asked_for() -> None:
+    clock = Clock(until=0.0)  # whose time does not come by itself
+    async with (
+        receiving(answer(503, "Retry-After: 86400")) as receiver,
+        rig(clock=clock) as made,
+    ):
+        made.start(Webhook(receiver.url))
+        await receiver.has(1)
+        while not made.webhooks.counts["failed"]:
+            await anyio.lowlevel.checkpoint()
+        [waiting] = made.webhooks.of("o")
+        assert waiting.state == "pending"
+        assert made.webhooks.retry("o", waiting.id).state == "pending"
+        [delivered] = await made.settles("o", "delivered")
+        assert [one.id for one in receiver.requests] == [delivered.id] * 2
+        with pytest.raises(Conflict):
+            made.webhooks.retry("o", delivered.id)
+
+
 async def test_a_dead_letter_is_sent_again() -> None:
     async with receiving(*[answer(500)] * 10, answer(500)) as receiver, rig() as world:
         world.start(Webhook(receiver.url, SECRET))
         [dead] = await world.settles("o", "dead")
-        assert world.webhooks.retry("o", dead.id).state == "pending"
-        with pytest.raises(Conflict):
-            world.webhooks.retry("o", dead.id)
+        for _ in range(2):  # the second time it is on its way already
+            assert world.webhooks.retry("o", dead.id).state == "pending"
         [delivered] = await world.settles("o", "delivered")
         assert seconds(world)[10:] == [257_765, 257_770]  # it has a schedule of its own
         assert delivered.id == dead.id
