@@ -37,7 +37,7 @@ id=$(post operations '{"kind":"external","params":{"label":'"$label"',"lease":'"
 trap finish EXIT
 echo "$server/?operation=$id"
 
-files=$(find "$folder" -type f | sort)
+files=$(find "$folder" -name '.?*' -prune -o -type f -print | sort)
 report '{"type":"progress","completed":0,"total":'"$(wc -l <<<"$files")"',"unit":"files"}'
 while IFS= read -r file; do
   cksum "$file"

@@ -174,7 +174,7 @@ def choices(request: Request, name: str, allowed: Iterable[str]) -> frozenset[st
     """
     chosen = frozenset(request.query_params.getlist(name))
     if not chosen <= frozenset(allowed):
-        raise _query_error(name, f"it has to be one of {', '.join(allowed)}")
+        raise _query_error(name, f"it has to be one of {', '.join(allowed)}; repeat it for more")
     return chosen
 
 
