@@ -108,6 +108,7 @@ def _nchan(wire: Wire) -> Iterator[Server]:
         configuration.write_text(text)
         command = [str(program), "-c", str(configuration), "-e", "stderr"]
         with _running(command, port) as master:
+            eventually(lambda: children(master))  # it listens before it has forked
             (worker,) = children(master)
             server = Nchan(worker, port, BUILD / "post", BUILD / "event.json")
             try:
