@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from time import time
 from typing import TypeAlias
 from uuid import uuid4
@@ -13,6 +12,7 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
+from progress.core.waiting import asked_to_wait
 from progress.errors import ConfigurationError
 
 __all__ = ["Answer", "AwayFor", "Gone", "Place", "Refused", "Rejected", "Started", "Took"]
@@ -180,16 +180,6 @@ def _said(answer: httpx2.Response, body: _Body) -> str:
 
 def _away(answer: httpx2.Response, body: _Body) -> AwayFor | None:
     if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
-        return AwayFor(_said(answer, body), _retry_after(answer.headers.get("retry-after", "")))
+        seconds = asked_to_wait(answer.headers.get("retry-after"), time())
+        return AwayFor(_said(answer, body), min(seconds, _LONGEST_AWAY))
     return None
-
-
-def _retry_after(field: str) -> float:
-    """Seconds, from a number or a date (RFC 9110 §10.2.3)."""
-    if field.isdecimal() and field.isascii():
-        return min(float(field[:9]), _LONGEST_AWAY)
-    try:
-        seconds = parsedate_to_datetime(field).timestamp() - time()
-        return min(max(seconds, 0.0), _LONGEST_AWAY)
-    except ValueError:
-        return 0.0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-
-__all__ = ["DELAYS", "LASTS", "asked_to_wait", "held_back", "next_attempt"]
+__all__ = ["DELAYS", "LASTS", "held_back", "next_attempt"]
 
 DELAYS = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 43_200.0, 86_400.0, 97_200.0)
 """Seconds before each further attempt; the first is made at once. Together they are 71.6 h."""
@@ -32,20 +29,3 @@ def next_attempt(tries: int, began: float, now: float, chance: float, wait: floa
 def held_back(began: float, now: float, wait: float) -> float:
     """Seconds that a receiver may ask to wait for, of those that it does."""
     return min(wait, max(began + LASTS - now, 0.0))
-
-
-def asked_to_wait(field: str | None, utc: float) -> float:
-    """Seconds that a `Retry-After` asks for (RFC 9110 §10.2.3); 0 if it is none.
-
-    `utc` is the present time in seconds since 1970.
-    """
-    text = (field or "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text[:18])
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return 0.0
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(date.timestamp() - utc, 0.0)

@@ -15,6 +15,7 @@ import anyio
 from progress.core.filter import Filter
 from progress.core.journal import Journal
 from progress.core.operation import Snapshot
+from progress.core.waiting import asked_to_wait
 from progress.errors import (
     Busy,
     Conflict,
@@ -31,7 +32,6 @@ from .addresses import Addresses
 from .deliveries import Delivered, Delivery, Ledger, MemoryStore, Store
 from .lane import Lane, Outcome
 from .places import Places
-from .schedule import asked_to_wait
 from .sending import Answer, Sender, explained
 from .signing import signed
 from .surroundings import Surroundings

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress.delivery.webhooks.schedule import DELAYS, LASTS, asked_to_wait, next_attempt
-
-NOW = 1_800_000_000.0
+from progress.delivery.webhooks.schedule import DELAYS, LASTS, next_attempt
 
 
 def test_it_lasts_about_three_days() -> None:
@@ -41,29 +37,3 @@ def test_nobody_puts_it_off_for_more_than_three_days() -> None:
     assert next_attempt(1, 0.0, 1_000.0, 0.5, 1e9) == LASTS
     assert next_attempt(1, 0.0, LASTS + 7, 0.5, 1e9) == LASTS + 12
     assert next_attempt(len(DELAYS) + 1, 0.0, 0.0, 0.5, 60.0) is None
-
-
-@pytest.mark.parametrize(
-    ("field", "seconds"),
-    [
-        (None, 0),
-        ("", 0),
-        ("120", 120),
-        (" 0 ", 0),
-        ("-5", 0),
-        ("1.5", 0),
-        ("soon", 0),
-        ("²", 0),
-        (formatdate(NOW + 90, usegmt=True), 90),
-        (formatdate(NOW - 90, usegmt=True), 0),
-        ("Fri Jan 15 08:01:30 2027", 90),  # asctime, RFC 9110 §5.6.7
-        ("Fri, 32 Jan 2027 08:01:30 GMT", 0),
-        ("Fri, 15 Jan 99999 08:01:30 GMT", 0),
-    ],
-)
-def test_retry_after(field: str | None, seconds: float) -> None:
-    assert asked_to_wait(field, NOW) == seconds
-
-
-def test_an_endless_number_is_a_number() -> None:
-    assert asked_to_wait("9" * 5_000, NOW) > LASTS
