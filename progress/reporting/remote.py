@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from progress.core.event import StepState
 from progress.core.report import CancelledLine, FailedLine, Line, Reason, SucceededLine
-from progress.errors import ConfigurationError, Failure
+from progress.errors import ConfigurationError
 from progress.runner import codec
 from progress.runner.ending import described, is_cancelled
 from progress.runner.reporter import Reporter
@@ -97,11 +97,9 @@ class RemoteReporter(Reporter):
             Failure: it is over 64 KiB (`too-large`).
             TypeError: it has no JSON form.
         """
-        raw = codec.to_raw(value)
-        limit = self._away.settings.limits.event
-        if len(bytes(raw)) > limit:
-            raise Failure("too-large", f"a result has at most {limit} bytes; save it, set a URL")
-        self._result, self._json = value, raw
+        most = self._away.settings.limits.event
+        self._json = codec.to_raw_within(value, most, "a result")
+        self._result = value
 
     @property
     def json(self) -> Raw:

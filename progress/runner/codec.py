@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import msgspec
 from msgspec import Raw
 
-from progress.errors import FieldError, InvalidParams, Malformed
+from progress.errors import Failure, FieldError, InvalidParams, Malformed
 
 __all__ = [
     "clean",
@@ -23,6 +23,7 @@ __all__ = [
     "schema_type",
     "shown",
     "to_raw",
+    "to_raw_within",
 ]
 
 _T = TypeVar("_T")
@@ -89,6 +90,19 @@ def to_raw(value: object) -> Raw:
         data = _encode(_clean_all(msgspec.to_builtins(value, enc_hook=_encode_type)))
     # A Raw inside may have brought anything.
     return msgspec.json.decode(data.decode(), type=Raw)
+
+
+def to_raw_within(value: object, most: int, what: str) -> Raw:
+    """The same with a bound of so many bytes of JSON; `what` it is stands in the message.
+
+    Raises:
+        Failure: it is over that (`too-large`).
+        TypeError, ValueError: as `to_raw`.
+    """
+    raw = to_raw(value)
+    if len(bytes(raw)) > most:
+        raise Failure("too-large", f"{what} has at most {most} bytes of JSON; save it, say where")
+    return raw
 
 
 def labels(given: Mapping[str, object], most: int) -> dict[str, str]:

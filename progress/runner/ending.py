@@ -56,11 +56,8 @@ def succeeded(operation: Operation, result: object) -> Ending:
         Failure: the result is over the bound (`too-large`).
         TypeError: it has no JSON form.
     """
-    raw = codec.to_raw(result)
-    limit = operation.settings.limits.event
-    if len(bytes(raw)) > limit:
-        raise Failure("too-large", f"a result has at most {limit} bytes; save it, return a URL")
-    return Ending(State.SUCCEEDED, raw)
+    most = operation.settings.limits.event
+    return Ending(State.SUCCEEDED, codec.to_raw_within(result, most, "a result"))
 
 
 def failed(operation: Operation, error: BaseException) -> Ending:

@@ -197,13 +197,9 @@ class External(Operation):
 
     def _within(self, value: Raw, name: str) -> Raw:
         try:
-            raw = codec.to_raw(value)
+            return codec.to_raw_within(value, self.settings.limits.event, name)
         except RecursionError as error:
             raise InvalidParams("send JSON that nests less deeply") from error
-        limit = self.settings.limits.event
-        if len(bytes(raw)) > limit:
-            raise TooLarge(f"{name} has at most {limit} bytes; save it, and send a URL")
-        return raw
 
 
 def _check_parent(parent: Tally, state: StepState) -> None:

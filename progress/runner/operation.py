@@ -42,7 +42,7 @@ from .kinds import Kind
 from .steps import Steps
 from .tally import StepOptions, Tally
 
-__all__ = ["Operation", "Stop", "timestamp"]
+__all__ = ["Operation", "Stop", "rfc3339", "timestamp"]
 
 Stop: TypeAlias = Literal["cancelled", "timeout", "stalled", "shutdown"]
 """Why an operation was told to stop."""
@@ -55,11 +55,12 @@ _FRONT = 20
 
 def timestamp() -> str:
     """Now, as RFC 3339 in UTC with milliseconds."""
-    return _rfc3339(time_ns() // 1_000_000)
+    return rfc3339(time_ns() // 1_000_000)
 
 
 @lru_cache(maxsize=1)  # for all that is published within one millisecond: to write it costs 1 µs
-def _rfc3339(ms: int) -> str:
+def rfc3339(ms: int) -> str:
+    """A time, in milliseconds since 1970, in the same form."""
     return strftime(f"%Y-%m-%dT%H:%M:%S.{ms % 1000:03}Z", gmtime(ms // 1000))
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar, get_args, overload
 
 from progress.core.event import Level, StepState
-from progress.errors import Failure, ReportError
+from progress.errors import ReportError
 
 from . import codec
 from .recorder import Recorder
@@ -187,10 +187,7 @@ class Step:
             Failure: it is over 64 KiB (`too-large`).
             TypeError: it has no JSON form.
         """
-        raw = codec.to_raw(data)
-        limit = self._operation.settings.limits.event
-        if len(bytes(raw)) > limit:
-            raise Failure("too-large", f"an output has at most {limit} bytes of JSON")
+        raw = codec.to_raw_within(data, self._operation.settings.limits.event, "an output")
         self._operation.call(self._operation.output, raw)
 
     def __enter__(self) -> Self:

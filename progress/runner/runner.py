@@ -31,7 +31,7 @@ from .kinds import Bounds, Kind, Kinds
 from .operation import Operation
 from .reporter import Reporter
 
-__all__ = ["Draft", "Runner"]
+__all__ = ["Runner"]
 
 _T = TypeVar("_T")
 

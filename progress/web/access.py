@@ -25,7 +25,7 @@ from progress.errors import (
     Unauthorized,
 )
 from progress.runner import Runner
-from progress.runner.runner import Draft
+from progress.runner.drafts import Draft
 from progress.settings import Settings
 
 from .mention import mention

@@ -10,7 +10,7 @@ from progress.core.operation import Snapshot
 from progress.delivery.webhooks import Webhook, Webhooks
 from progress.errors import KeyReused
 from progress.runner import Runner
-from progress.runner.runner import Draft
+from progress.runner.drafts import Draft
 
 from .access import Access
 from .idempotency import Keys, Principal

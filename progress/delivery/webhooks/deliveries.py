@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
-from time import gmtime, strftime
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from progress.core.frames import encode
 from progress.core.operation import Snapshot
+from progress.runner.operation import rfc3339
 
 from .target import Target, shown
 
@@ -23,7 +23,6 @@ __all__ = [
     "Ledger",
     "MemoryStore",
     "Store",
-    "rfc3339",
 ]
 
 DeliveryState: TypeAlias = Literal["pending", "delivered", "dead", "gone", "replaced"]
@@ -91,8 +90,8 @@ class Delivery(Struct, kw_only=True, eq=False):
             type=self.type,
             state=self.state,
             attempts=self.attempts,
-            created_at=rfc3339(self.created),
-            next_attempt_at=None if at is None else rfc3339(at),
+            created_at=_shown(self.created),
+            next_attempt_at=None if at is None else _shown(at),
         )
 
 
@@ -251,7 +250,7 @@ class Ledger:
     def tried(self, delivery: Delivery, status: int | None, error: str | None) -> None:
         """Note an attempt."""
         self.counts["ok" if error is None else "failed"] += 1
-        attempt = Attempt(rfc3339(self._utc()), status, error)
+        attempt = Attempt(_shown(self._utc()), status, error)
         delivery.attempts = (*delivery.attempts, attempt)[-_ATTEMPTS:]
 
     def delay(self, delivery: Delivery, seconds: float) -> None:
@@ -270,7 +269,5 @@ class Ledger:
         self.store.put(delivery)
 
 
-def rfc3339(seconds: float) -> str:
-    """A time as it is shown, in UTC with milliseconds."""
-    ms = int(seconds * 1000)
-    return strftime(f"%Y-%m-%dT%H:%M:%S.{ms % 1000:03}Z", gmtime(ms // 1000))
+def _shown(seconds: float) -> str:
+    return rfc3339(int(seconds * 1000))

@@ -154,13 +154,9 @@ def _problem(text: str, url: URL, rules: Rules) -> str | None:
 
 def _problem_of_host(host: str, rules: Rules) -> str | None:
     if is_address(host):
-        return (
-            None
-            if rules.addresses.allows(host)
-            else (
-                "that address may not be called, unless the operator sets PROGRESS_WEBHOOKS_PRIVATE"
-            )
-        )
+        if rules.addresses.allows(host):
+            return None
+        return "that address may not be called, unless the operator sets PROGRESS_WEBHOOKS_PRIVATE"
     if not _NAME.fullmatch(host):
         return "name a host"
     if _NUMBER.fullmatch(host):
