@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -185,15 +186,20 @@ def test_starting_over() -> None:
 
 def test_a_put_costs_the_same_when_all_is_full() -> None:
     """Without room each line drops one; nothing looks through all of them."""
-    outbox = Outbox()
+    empty, full = Outbox(), Outbox()
     for index in range(10_000):
-        outbox.put(StepLine(id=f"step {index}", label="x" * 200))
+        full.put(StepLine(id=f"step {index}", label="x" * 200))
+    assert median(put_for(full)) < 4 * median(put_for(empty))
+
+
+def put_for(outbox: Outbox) -> list[float]:
+    """Put a thousand lines; return what each took, in seconds."""
     took = []
     for _ in range(1_000):
         before = time.perf_counter()
         outbox.put(LogLine(message="x"))
         took.append(time.perf_counter() - before)
-    assert sorted(took)[500] < 50e-6
+    return took
 
 
 class Model(RuleBasedStateMachine):
